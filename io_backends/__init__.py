@@ -1,0 +1,109 @@
+"""Where bytes live: one `Io` protocol, a real filesystem, and a disk that loses power on command.
+
+FileIo                     the real filesystem
+VirtualIo(VirtualDisk())   the same contract in memory, with `crash()`
+FaultyIo, TracingIo        decorators for any `Io`: obey a `FaultPlan`, record every `Op`
+check_io                   the contract as executable checks
+"""
+
+from io_backends.bench import ConformanceError as ConformanceError
+from io_backends.conformance import CHECKS as CHECKS, check_io as check_io
+from io_backends.crash import (
+    SECTOR_BYTES as SECTOR_BYTES,
+    CrashPolicy as CrashPolicy,
+    Unit as Unit,
+    UnitKind as UnitKind,
+)
+from io_backends.disk import Survivor as Survivor, VirtualDisk as VirtualDisk
+from io_backends.errors import (
+    AccessError as AccessError,
+    ClosedFileError as ClosedFileError,
+    DeviceError as DeviceError,
+    EndOfFileError as EndOfFileError,
+    ExistsError as ExistsError,
+    ForkedError as ForkedError,
+    IoError as IoError,
+    JobError as JobError,
+    LockedError as LockedError,
+    NoSpaceError as NoSpaceError,
+    NotAFolderError as NotAFolderError,
+    NotFoundError as NotFoundError,
+    PowerLostError as PowerLostError,
+    ReadOnlyDeviceError as ReadOnlyDeviceError,
+    TooManyFilesError as TooManyFilesError,
+)
+from io_backends.faults import (
+    MUTATING as MUTATING,
+    READS as READS,
+    WRITES as WRITES,
+    BitFlip as BitFlip,
+    FailOp as FailOp,
+    Fault as Fault,
+    FaultLog as FaultLog,
+    FaultPlan as FaultPlan,
+    Hit as Hit,
+    LateError as LateError,
+    Op as Op,
+    OpKind as OpKind,
+    PowerCut as PowerCut,
+    Slow as Slow,
+    StaleRead as StaleRead,
+    Stuck as Stuck,
+)
+from io_backends.faulty import FaultyIo as FaultyIo
+from io_backends.file import FileIo as FileIo
+from io_backends.protocol import File as File, Io as Io, Lock as Lock, Stat as Stat
+from io_backends.tracing import TracedOp as TracedOp, TracingIo as TracingIo
+from io_backends.virtual import VirtualIo as VirtualIo
+
+__all__ = [
+    "CHECKS",
+    "MUTATING",
+    "READS",
+    "SECTOR_BYTES",
+    "WRITES",
+    "AccessError",
+    "BitFlip",
+    "ClosedFileError",
+    "ConformanceError",
+    "CrashPolicy",
+    "DeviceError",
+    "EndOfFileError",
+    "ExistsError",
+    "FailOp",
+    "Fault",
+    "FaultLog",
+    "FaultPlan",
+    "FaultyIo",
+    "File",
+    "FileIo",
+    "ForkedError",
+    "Hit",
+    "Io",
+    "IoError",
+    "JobError",
+    "LateError",
+    "Lock",
+    "LockedError",
+    "NoSpaceError",
+    "NotAFolderError",
+    "NotFoundError",
+    "Op",
+    "OpKind",
+    "PowerCut",
+    "PowerLostError",
+    "ReadOnlyDeviceError",
+    "Slow",
+    "StaleRead",
+    "Stat",
+    "Stuck",
+    "Survivor",
+    "TooManyFilesError",
+    "TracedOp",
+    "TracingIo",
+    "Unit",
+    "UnitKind",
+    "VirtualDisk",
+    "VirtualIo",
+    "check_io",
+]

@@ -1,0 +1,107 @@
+"""How the backend makes one blocking call on behalf of one operation.
+
+Each call is a cancellation point, refuses in a forked child, runs in a thread (or, in a worker
+process, where nothing else waits, on the calling thread), and has its errors translated.
+
+Invariants
+- Reads, changes of bytes and changes of names have limiters of their own: a device that is stuck
+  syncing does not keep anybody from reading.
+- Cancellation leaves a read at once, and a change only when it has been stuck for
+  `patience_seconds`; a change that was left so still runs to its end.
+- While a change of a name is in flight, `when_names_are_settled` holds its actions back.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+
+from io_backends.file import fork
+from io_backends.file.threads import hand_to_thread, run_in_thread
+from io_backends.file.translate import translating
+
+T = TypeVar("T")
+
+
+class Calls:
+    """Makes blocking calls; shared by a backend and its files and locks."""
+
+    def __init__(
+        self, *, reads_max: int, changes_max: int, patience_seconds: float, direct: bool
+    ) -> None:
+        self.origin = fork.origin()
+        self.direct = direct
+        self._patience_seconds = patience_seconds
+        self._reads = trio.CapacityLimiter(reads_max)
+        self._changes = trio.CapacityLimiter(changes_max)
+        self._names = trio.CapacityLimiter(changes_max)
+        self._waiting: list[Callable[[], None]] = []
+
+    async def read(
+        self,
+        operation: str,
+        path: str,
+        function: Callable[[], T],
+        discard: Callable[[T], None] = lambda _: None,
+    ) -> T:
+        """Return `function()`, which changes nothing."""
+        await self._enter(operation, path)
+        with translating(operation, path):
+            if self.direct:
+                return function()
+            return await run_in_thread(
+                function, self._reads, patience_seconds=0, discard=discard
+            )
+
+    async def change(
+        self, operation: str, path: str, function: Callable[[], None]
+    ) -> None:
+        """Run `function`, which changes or syncs a file's bytes."""
+        await self._enter(operation, path)
+        with translating(operation, path):
+            if self.direct:
+                function()
+            else:
+                await run_in_thread(
+                    function, self._changes, patience_seconds=self._patience_seconds
+                )
+
+    async def change_name(
+        self,
+        operation: str,
+        path: str,
+        function: Callable[[], T],
+        discard: Callable[[T], None] = lambda _: None,
+    ) -> T:
+        """Return `function()`, which changes or syncs names in a folder."""
+        await self._enter(operation, path)
+        with translating(operation, path):
+            if self.direct:
+                return function()
+            return await run_in_thread(
+                function,
+                self._names,
+                patience_seconds=self._patience_seconds,
+                discard=discard,
+                returned=self._settle,
+            )
+
+    async def let_go(self, function: Callable[[], None]) -> None:
+        """Run `function`, which closes something, even when cancelled or short of threads."""
+        if self.direct:
+            function()
+        else:
+            await hand_to_thread(function)
+
+    def when_names_are_settled(self, action: Callable[[], None]) -> None:
+        """Do `action` when no change of a name is in flight: mostly at once."""
+        self._waiting.append(action)
+        self._settle()
+
+    def _settle(self) -> None:
+        while self._waiting and not self._names.borrowed_tokens:
+            self._waiting.pop()()
+
+    async def _enter(self, operation: str, path: str) -> None:
+        self.origin.check(operation, path)
+        await trio.lowlevel.checkpoint_if_cancelled()

@@ -1,0 +1,253 @@
+"""Keep a state alive on disk: validate edits, commit them in groups, move to new generations.
+
+An edit is applied to a working copy, upon the edits queued before it, and queued; what is queued
+becomes one write and one sync; then `state` moves. While `run` is running it leads every group;
+while it is not (during recovery) `append` leads its own.
+
+Invariants
+- `state` is what a replay of the durable bytes gives. It moves in one step, after the sync.
+- Whatever fails or is interrupted between write and sync ends the file: that group's outcome is
+  unknown, and nothing is written before a new generation without it is durable.
+- A caller that is cancelled while another task leads gives up its wait and nothing else.
+- Every queued edit gets an outcome: applied, unknown, or refused with nothing written.
+"""
+
+from typing import Generic, Self
+
+import attrs
+import trio
+
+from io_backends import Io, IoError
+from journal.errors import (
+    JournalClosedError,
+    JournalError,
+    JournalOutcomeUnknownError,
+    JournalUnsettledError,
+)
+from journal.generations import Generations, JournalSettings
+from journal.reader import Loaded, load_newest
+from journal.replayable import State, apply_edit, encode_edit, encode_snapshot
+
+
+@attrs.define(eq=False)
+class _Queued(Generic[State]):
+    """An edit on its way: what is written, the state it leads to, and how it ended."""
+
+    payload: bytes
+    successor: State
+    done: trio.Event = attrs.Factory(trio.Event)
+    error: JournalError | None = None
+    cause: IoError | None = None
+
+    def finish(
+        self, error: JournalError | None = None, cause: IoError | None = None
+    ) -> None:
+        self.error, self.cause = error, cause
+        self.done.set()
+
+
+class Journal(Generic[State]):
+    """A state on disk that this process alone changes; made by `start`, ended by `aclose`."""
+
+    def __init__(self, state: State, generations: Generations) -> None:
+        self._state = state
+        self._working = state
+        self._generations = generations
+        self._queue: list[_Queued[State]] = []
+        self._lock = trio.Lock()
+        self._wake = trio.Event()
+        self._is_led = self._is_closing = self._is_closed = False
+        self._cause: IoError | None = None
+
+    @staticmethod
+    async def load(
+        io: Io, folder: str, prefix: str, state_type: type[State]
+    ) -> Loaded[State] | None:
+        """Return what the newest generation holds, or None if none was begun. Changes nothing."""
+        return await load_newest(io, folder, prefix, state_type)
+
+    @classmethod
+    async def start(
+        cls,
+        io: Io,
+        folder: str,
+        prefix: str,
+        state: State,
+        loaded: Loaded[State] | None,
+        settings: JournalSettings,
+    ) -> Self:
+        """Begin, durably, a generation that holds `state`, above the one that was `loaded`.
+
+        An `IoError` leaves the old generation or the new one to the next load.
+        """
+        newest = loaded.header if loaded else None
+        generations = await Generations.above(io, folder, prefix, newest, settings)
+        await generations.advance(encode_snapshot(state))
+        return cls(state, generations)
+
+    @property
+    def state(self) -> State:
+        """The state after every edit that is durable."""
+        return self._state
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the outcome of every finished append is decided, whatever happens next."""
+        return self._generations.is_settled
+
+    @property
+    def cause(self) -> IoError | None:
+        """What last went wrong, until a generation is begun successfully."""
+        return self._cause
+
+    @property
+    def generation(self) -> int:
+        return self._generations.writer.name.number
+
+    @property
+    def path(self) -> str:
+        return self._generations.path
+
+    @property
+    def size(self) -> int:
+        """The bytes of the present generation's file."""
+        return self._generations.writer.tail
+
+    async def append(self, edit: attrs.AttrsInstance) -> None:
+        """Make `edit` durable; when this returns, `state` holds it.
+
+        Raises `InvalidEditError`, `JournalUnsettledError` or `JournalClosedError` with nothing
+        written, `JournalOutcomeUnknownError` if it may or may not come back after a restart.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        queued = self._enqueue(edit)
+        if self._is_led:
+            self._wake.set()
+        else:
+            await self._lead_once(queued)
+        await queued.done.wait()
+        if queued.error is not None:
+            raise queued.error from queued.cause
+
+    async def run(self) -> None:
+        """Lead group commits until the journal is closed or this task is cancelled."""
+        assert not self._is_led, "one task leads"
+        self._is_led = True
+        try:
+            while not self._is_closing:
+                await self._wake.wait()
+                self._wake = trio.Event()
+                async with self._lock:
+                    await self._commit()
+        finally:
+            self._is_led = False
+            if not self._is_closing:
+                self._refuse(JournalClosedError)
+
+    async def settle(self) -> None:
+        """Move to a new generation if an earlier failure asks for one; `JournalUnsettledError`."""
+        async with self._lock:
+            self._check_open()
+            await self._settle()
+
+    async def aclose(self) -> None:
+        """Commit what is queued, leave a mark behind it, close the file. Idempotent.
+
+        Raises `JournalUnsettledError` if the disk fails; closed it is in any case.
+        """
+        self._is_closing = True
+        self._wake.set()
+        try:
+            async with self._lock:
+                if not self._is_closed:
+                    await self._finish()
+        finally:
+            self._is_closed = True
+            self._refuse(JournalClosedError)
+            await self._generations.writer.aclose()
+
+    def _check_open(self) -> None:
+        if self._is_closing:
+            raise JournalClosedError(self.path)
+
+    def _enqueue(self, edit: attrs.AttrsInstance) -> _Queued[State]:
+        self._check_open()
+        successor = apply_edit(self._working, edit)
+        queued = _Queued(encode_edit(edit), successor)
+        self._working = successor
+        self._queue.append(queued)
+        return queued
+
+    async def _lead_once(self, queued: _Queued[State]) -> None:
+        async with self._lock:
+            if not queued.done.is_set():
+                await self._commit()
+
+    async def _commit(self) -> None:
+        """Write all that is queued as one group and tell each waiter how that ended."""
+        if not self._queue:
+            return
+        try:
+            await self._make_ready()
+        except JournalUnsettledError:
+            self._refuse(JournalUnsettledError)
+            return
+        group, self._queue = self._queue, []
+        if not group:
+            return
+        try:
+            await self._generations.writer.append([queued.payload for queued in group])
+        except BaseException as error:
+            self._abandon(group, error if isinstance(error, IoError) else None)
+            if not isinstance(error, IoError):
+                raise
+        else:
+            self._state = group[-1].successor
+            for queued in group:
+                queued.finish()
+
+    async def _make_ready(self) -> None:
+        await self._settle()
+        if self._generations.is_rotation_due:
+            try:
+                await self._advance()
+            except JournalUnsettledError:
+                if not self.is_settled:
+                    raise
+                self._generations.postpone_rotation()
+
+    async def _settle(self) -> None:
+        if not self.is_settled:
+            await self._advance()
+
+    async def _advance(self) -> None:
+        try:
+            await self._generations.advance(encode_snapshot(self._state))
+        except IoError as error:
+            self._cause = error
+            raise JournalUnsettledError(self.path) from error
+        self._cause = None
+
+    async def _finish(self) -> None:
+        await self._commit()
+        await self._settle()
+        try:
+            await self._generations.writer.mark()
+        except IoError as error:
+            self._abandon([], error)
+            await self._settle()
+
+    def _abandon(self, group: list[_Queued[State]], cause: IoError | None) -> None:
+        """Finish with the present file: `group` may or may not be in it, nothing else will be."""
+        self._generations.is_settled = False
+        self._cause = cause
+        for queued in group:
+            queued.finish(JournalOutcomeUnknownError(self.path), cause)
+        self._refuse(JournalUnsettledError)
+
+    def _refuse(self, error: type[JournalClosedError | JournalUnsettledError]) -> None:
+        """Tell everyone in the queue that nothing of theirs was written."""
+        refused, self._queue = self._queue, []
+        self._working = self._state
+        for queued in refused:
+            queued.finish(error(self.path), self._cause)

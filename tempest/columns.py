@@ -1,0 +1,191 @@
+"""A run of entries held as columns: one C call encodes or decodes the whole run.
+
+The payload of a log frame and of a table block is one MessagePack array:
+
+    run := [keyspace, keys, values, sequence_base, sequence_deltas, kinds, expiries]
+
+    keyspace         int, 0 (others are reserved)
+    keys, values     arrays of bin; the value of a delete is empty
+    sequence_base    int
+    sequence_deltas  bin, empty: entry i has sequence_base + i; else one little-endian unsigned
+                     number of 1, 2, 4 or 8 bytes an entry, to be added to sequence_base
+    kinds            bin, empty: every entry is a put; else one `Kind` byte an entry
+    expiries         bin, empty (reserved)
+
+Invariants
+- All columns have one length; `decode_columns` lets nothing through that breaks this.
+- A `Columns` is never changed after it was made: caches share it. `part` copies.
+- Keys and values of a decoded run are ready `bytes`: nothing is left to do per entry.
+"""
+
+import sys
+from array import array
+from collections.abc import Sequence
+from enum import IntEnum
+
+import msgspec
+
+from tempest.errors import UnsupportedFormatError
+
+SEQUENCE_MAX = 2**63 - 1
+
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+_WRITTEN = b"\x00\x01"
+
+
+class Kind(IntEnum):
+    """What an entry does to its key. Only puts and deletes are written today."""
+
+    PUT = 0
+    DELETE = 1
+    POINTER = 2
+    MERGE = 3
+    RANGE_DELETE = 4
+
+
+class Columns(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A run of entries; see the module docstring for each column."""
+
+    keyspace: int
+    keys: list[bytes]
+    values: list[bytes]
+    sequence_base: int
+    sequence_deltas: bytes = b""
+    kinds: bytes = b""
+    expiries: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def sequence(self, index: int) -> int:
+        """Return the sequence of entry `index` (not negative)."""
+        deltas = self.sequence_deltas
+        if not deltas:
+            return self.sequence_base + index
+        width = len(deltas) // len(self.keys)
+        place = index * width
+        return self.sequence_base + int.from_bytes(
+            deltas[place : place + width], "little"
+        )
+
+    def sequences(self) -> list[int]:
+        """Return the sequences of all entries."""
+        base = self.sequence_base
+        if not self.sequence_deltas:
+            return list(range(base, base + len(self.keys)))
+        return list(map(base.__add__, _unpack(self.sequence_deltas, len(self.keys))))
+
+    def sequence_max(self) -> int:
+        """Return the newest sequence of a run that is not empty."""
+        if not self.sequence_deltas:
+            return self.sequence_base + len(self.keys) - 1
+        return self.sequence_base + max(_unpack(self.sequence_deltas, len(self.keys)))
+
+    def sequence_min(self) -> int:
+        """Return the oldest sequence of a run that is not empty."""
+        if not self.sequence_deltas:
+            return self.sequence_base
+        return self.sequence_base + min(_unpack(self.sequence_deltas, len(self.keys)))
+
+    def kind(self, index: int) -> int:
+        """Return the `Kind` of entry `index`, as a plain int."""
+        return self.kinds[index] if self.kinds else 0
+
+    def payload_bytes(self) -> int:
+        """Return the bytes of all keys and values."""
+        return sum(map(len, self.keys)) + sum(map(len, self.values))
+
+    def part(self, start: int, stop: int) -> "Columns":
+        """Return entries [start, stop) as a run of their own (0 <= start <= stop <= len)."""
+        deltas = self.sequence_deltas
+        width = len(deltas) // len(self.keys) if deltas else 0
+        return Columns(
+            self.keyspace,
+            self.keys[start:stop],
+            self.values[start:stop],
+            self.sequence_base if deltas else self.sequence_base + start,
+            deltas[start * width : stop * width],
+            self.kinds[start:stop],
+        )
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Columns)
+
+
+def make_columns(
+    keys: list[bytes], values: list[bytes], sequences: Sequence[int], kinds: bytes = b""
+) -> Columns:
+    """Return columns of these entries, every column as narrow as it can be.
+
+    `kinds` is empty or has one byte an entry. The lists are kept, not copied.
+    """
+    count = len(keys)
+    assert len(values) == len(sequences) == count, "columns differ in length"
+    assert len(kinds) in {0, count}, "kinds differ in length"
+    if kinds.count(0) == count:
+        kinds = b""
+    if not count:
+        return Columns(0, keys, values, 0)
+    base = min(sequences)
+    first = sequences[0]
+    if first == base and list(sequences) == list(range(first, first + count)):
+        return Columns(0, keys, values, first, b"", kinds)
+    return Columns(0, keys, values, base, _pack(sequences, base), kinds)
+
+
+def encode_columns(columns: Columns) -> bytes:
+    """Return the run as bytes."""
+    return _encoder.encode(columns)
+
+
+def decode_columns(data: bytes, path: str) -> Columns:
+    """Return the run in `data`, which came from the file at `path`.
+
+    Raises `ValueError` (the caller knows file and offset) for what was never written, and
+    `UnsupportedFormatError` for what only a newer program can have written.
+    """
+    columns = _decoder.decode(data)
+    count = len(columns.keys)
+    if len(columns.values) != count:
+        raise ValueError(f"{count} keys but {len(columns.values)} values")
+    deltas = columns.sequence_deltas
+    if deltas and (not count or len(deltas) not in {count * width for width in _CODES}):
+        raise ValueError(f"{len(deltas)} bytes of sequences for {count} entries")
+    if not 0 <= columns.sequence_base <= SEQUENCE_MAX:
+        raise ValueError(f"sequence base {columns.sequence_base} is out of bounds")
+    if columns.kinds:
+        _check_kinds(columns, path)
+    if columns.keyspace or columns.expiries:
+        raise UnsupportedFormatError(path, "its entries have keyspaces or expiry times")
+    return columns
+
+
+def _check_kinds(columns: Columns, path: str) -> None:
+    if len(columns.kinds) != len(columns.keys):
+        raise ValueError(f"{len(columns.kinds)} kinds for {len(columns.keys)} entries")
+    others = columns.kinds.translate(None, _WRITTEN)
+    if not others:
+        return
+    if max(others) > max(Kind):
+        raise ValueError(f"{max(others)} is no kind of entry")
+    raise UnsupportedFormatError(
+        path, f"it has {Kind(others[0]).name} entries, which this program cannot read"
+    )
+
+
+def _pack(sequences: Sequence[int], base: int) -> bytes:
+    """Return the distances from `base` in the narrowest width that holds the largest."""
+    span = max(sequences) - base
+    width = next(width for width in _CODES if span < 1 << 8 * width)
+    deltas = array(_CODES[width], [sequence - base for sequence in sequences])
+    if sys.byteorder == "big":
+        deltas.byteswap()
+    return deltas.tobytes()
+
+
+def _unpack(deltas: bytes, count: int) -> "array[int]":
+    numbers = array(_CODES[len(deltas) // count], deltas)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

@@ -1,0 +1,239 @@
+"""The parts of an open store, put together, set going and shut down in order.
+
+Invariants
+- Background tasks never let an exception out: failure is a state of health, not a crash of the
+  host's nursery.
+- Closing makes everything acknowledged durable, or says what prevented it; the lock is let go
+  last, and in any case.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from io_backends import Io, IoError, Lock
+from journal import JournalError
+from tempest.committer import Committer
+from tempest.errors import BackgroundError, TempestError
+from tempest.fairness import Fairness
+from tempest.health import HealthMonitor
+from tempest.maintenance import Maintenance
+from tempest.options import Options
+from tempest.reader import Reader
+from tempest.recovery import Recovered, RecoveryReport
+from tempest.snapshot import Positions
+from tempest.table import BlockCache, TableCache
+from tempest.throttle import Throttle
+from tempest.translate import translate
+from tempest.version import SegmentEnd, VersionEdit
+from tempest.writer import Writer
+
+
+@attrs.frozen
+class Reading:
+    """The parts that read; a read-only store has no others."""
+
+    reader: Reader
+    positions: Positions
+    fairness: Fairness
+    blocks: BlockCache
+    report: RecoveryReport
+
+
+@attrs.frozen
+class Place:
+    """Where a store lives. `owns_io` says who closes the backend."""
+
+    io: Io
+    folder: str
+    owns_io: bool
+    lock: Lock | None
+
+    async def aclose(self) -> None:
+        """Close the backend if it is the store's own, and let go of the lock in any case."""
+        try:
+            if self.owns_io:
+                await self.io.aclose()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+
+def make_tables(
+    place: Place, store_id: bytes, options: Options, tables_open_max: int
+) -> tuple[BlockCache, TableCache]:
+    """Share the cache budget: three quarters for blocks, one for indexes and filters."""
+    blocks = BlockCache(options.cache_bytes_max * 3 // 4)
+    tables = TableCache(
+        place.io,
+        place.folder,
+        store_id,
+        blocks,
+        bytes_max=options.cache_bytes_max // 4,
+        tables_max=tables_open_max,
+    )
+    return blocks, tables
+
+
+class Engine:
+    """A store that is open for writing."""
+
+    def __init__(self, place: Place, recovered: Recovered, options: Options) -> None:
+        self.place = place
+        self.manifest = recovered.manifest
+        self.health = HealthMonitor(options.resume_seconds_max)
+        self.committer = Committer(
+            log=recovered.log,
+            visibility=recovered.visibility,
+            memtables=recovered.memtables,
+            manifest=recovered.manifest,
+            health=self.health,
+            options=options,
+        )
+        blocks, tables = make_tables(
+            place, recovered.store_id, options, options.tables_open_max
+        )
+        reader = Reader(
+            recovered.memtables,
+            recovered.manifest,
+            recovered.visibility,
+            tables,
+            self.health,
+        )
+        fairness, positions = Fairness(), Positions()
+        self.reading = Reading(reader, positions, fairness, blocks, recovered.report)
+        self.throttle = Throttle(
+            recovered.memtables, recovered.manifest, self.health, options
+        )
+        self.writer = Writer(self.committer, reader, positions, self.throttle, fairness)
+        self.maintenance = Maintenance(
+            place.io,
+            place.folder,
+            recovered.store_id,
+            self.committer,
+            positions,
+            self.throttle,
+            tables,
+        )
+        self._options = options
+        self._scopes: list[trio.CancelScope] = []
+        self._running = 0
+        self._stopped = trio.Event()
+        self._connect()
+
+    def _connect(self) -> None:
+        """Let the parts tell each other what has changed."""
+        self.committer.on_durable = self.maintenance.wake
+        self.manifest.on_change = self.maintenance.wake
+        self.health.on_read_only = self._fail_waiters
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Set the background tasks going."""
+        tasks: tuple[Callable[[], Awaitable[None]], ...] = (
+            self.committer.run,
+            self.maintenance.run_flush,
+            self.maintenance.run_compaction,
+            self.maintenance.run_sweep,
+            self.health.watch,
+        )
+        nursery.start_soon(self._supervise, self.manifest.journal.run, None)
+        for task in tasks:
+            # Shielded: when the host is cancelled, closing still needs them to finish writes.
+            scope = trio.CancelScope(shield=True)
+            self._scopes.append(scope)
+            self._running += 1
+            nursery.start_soon(self._supervise, task, scope)
+        self.maintenance.wake()
+        self.committer.work.set()
+
+    async def sync(self) -> None:
+        """Wait until everything that was written so far is durable and visible."""
+        committer = self.committer
+        sequence = committer.visibility.last
+        committer.ask(sync=True)
+        while committer.visibility.durable < sequence and not committer.is_drained:
+            self.health.check_writable()
+            await committer.progress.wait()
+        await committer.visibility.wait(sequence)
+
+    async def aclose(self) -> None:
+        """Make everything durable and shut down; `BackgroundError` from what prevented it."""
+        seconds = self._options.close_seconds_max
+        errors: list[Exception] = []
+        with trio.move_on_after(seconds, shield=True) as scope:
+            await self._attempt(self._drain, errors)
+        if scope.cancelled_caught:
+            errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
+        await self._stop()
+        with trio.move_on_after(seconds, shield=True):
+            if not errors:
+                await self._attempt(self._seal_log, errors)
+            await self._attempt(self.manifest.journal.aclose, errors)
+            await self._attempt(self.reading.reader.tables.aclose, errors)
+            await self._attempt(self.committer.log.aclose, errors)
+        with trio.CancelScope(shield=True):
+            await self._attempt(self.place.aclose, errors)
+        if errors:
+            raise _closing_error(errors[0])
+
+    async def _drain(self) -> None:
+        """Wait until everything that was written is durable."""
+        committer = self.committer
+        while not committer.is_drained:
+            self.health.check_writable()
+            committer.ask(sync=True)
+            await committer.progress.wait()
+
+    async def _seal_log(self) -> None:
+        """Say in the manifest where the log ends: nothing above that was ever acknowledged."""
+        end = self.committer.log.durable
+        closed = tuple(
+            SegmentEnd(segment.number, end)
+            for segment in self.manifest.current.segments
+            if segment.end is None
+        )
+        await self.manifest.append(VersionEdit(segments_closed=closed))
+
+    async def _stop(self) -> None:
+        """End the background tasks but the manifest's, which ends with its file."""
+        for scope in self._scopes:
+            scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._stopped.wait()
+
+    async def _attempt(
+        self, action: Callable[[], Awaitable[None]], errors: list[Exception]
+    ) -> None:
+        try:
+            await action()
+        except (IoError, JournalError, TempestError) as error:
+            errors.append(error)
+
+    async def _supervise(
+        self, task: Callable[[], Awaitable[None]], scope: trio.CancelScope | None
+    ) -> None:
+        try:
+            with scope or trio.CancelScope(shield=True):
+                await task()
+        except Exception as error:  # noqa: BLE001 - a bug makes the store read-only, not the host crash
+            self.health.broken(error)
+        finally:
+            if scope is not None:
+                self._running -= 1
+                if not self._running:
+                    self._stopped.set()
+
+    def _fail_waiters(self) -> None:
+        self.committer.visibility.fail(self.health.outcome_unknown)
+        self.committer.progress.fire()
+        self.throttle.changed.fire()
+        self.maintenance.shape_changed.fire()
+
+
+def _closing_error(error: Exception) -> BackgroundError:
+    if isinstance(error, BackgroundError):
+        return error
+    closing = BackgroundError(f"it could not be closed cleanly ({translate(error)})")
+    closing.__cause__ = error
+    return closing

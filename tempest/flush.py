@@ -1,0 +1,146 @@
+"""A flush: a stretch of the log, which a memtable indexes, becomes a table of level 0.
+
+The frames of the stretch are read back from its segments, gathered into sorted runs of a few
+thousand entries, and those are merged a step at a time; nothing large is handed to a worker.
+
+Invariants
+- Every frame of the stretch must verify: what was acknowledged is never skipped.
+- Versions that no reader position tells from their successor are dropped, tombstones only where
+  no table may hold anything older. So it may be that nothing is left, and no table is made.
+- Level 0 gets one table: the one reserved number takes everything.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from io_backends import Io
+from journal import decode_record
+from tempest.compaction import (
+    JobResult,
+    OutputPlan,
+    TableOutputs,
+    close_all,
+    refuse,
+    report,
+    result_problems,
+    run,
+)
+from tempest.iterator import (
+    KeyRanges,
+    concatenate,
+    drop_shadowed,
+    merge_runs,
+    retain,
+    sort_run,
+)
+from tempest.log import FrameScanner, SegmentMeta, scan_frames
+
+if TYPE_CHECKING:
+    from tempest.columns import Columns
+
+RUN_ENTRIES = 2048
+
+
+@attrs.frozen(kw_only=True)
+class FlushJob:
+    """Everything that a flush needs to know.
+
+    `start` and `stop` are the addresses of the stretch; `positions` the sequences at which
+    anybody reads or will read, ascending, the visible one last; `older` the keys of all tables.
+    """
+
+    segments: tuple[SegmentMeta, ...]
+    start: int
+    stop: int
+    positions: tuple[int, ...]
+    older: KeyRanges
+    outputs: OutputPlan
+
+
+async def flush(io: Io, job: FlushJob, *, inline: bool) -> JobResult:
+    """Run a flush and check what it made. Nothing is published here."""
+    result = await run(io, run_flush, job, inline=inline)
+    refuse(flush_problems(job, result))
+    return result
+
+
+async def run_flush(io: Io, argument: bytes) -> bytes:
+    """Do an encoded job and return its encoded outcome. For `Io.run_job`."""
+    return await report(_flush(io, decode_record(FlushJob, argument)))
+
+
+async def _flush(io: Io, job: FlushJob) -> JobResult:
+    plan = job.outputs
+    scanner = scan_frames(
+        io, plan.folder, plan.store_id, job.segments, job.start, job.stop
+    )
+    outputs = TableOutputs(io, plan)
+    try:
+        runs = _Runs(job.positions)
+        await runs.read(scanner)
+        return await _merge(job, runs, outputs)
+    finally:
+        await close_all(outputs, scanner)
+
+
+class _Runs:
+    """Sorted runs made of frames as they come; the newest run is the last."""
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        self._positions = positions
+        self._parts: list[Columns] = []
+        self._parts_entries = 0
+        self.sorted: list[Columns] = []
+        self.entries = 0
+        self.shadowed = 0
+
+    async def read(self, scanner: FrameScanner) -> None:
+        """Take all frames; others have a turn after each sorted run."""
+        while (frame := await scanner.next()) is not None:
+            for columns in frame.columns(scanner.path):
+                self._parts.append(columns)
+                self._parts_entries += len(columns.keys)
+                if self._parts_entries >= RUN_ENTRIES:
+                    self._sort()
+                    await trio.lowlevel.checkpoint()
+        self._sort()
+
+    def _sort(self) -> None:
+        if not self._parts_entries:
+            return
+        run = sort_run(concatenate(self._parts), oldest_first=True)
+        run, dropped = drop_shadowed(run, self._positions)
+        self.sorted.append(run)
+        self.entries += self._parts_entries
+        self.shadowed += dropped
+        self._parts.clear()
+        self._parts_entries = 0
+
+
+async def _merge(job: FlushJob, runs: _Runs, outputs: TableOutputs) -> JobResult:
+    shadowed, tombstones = runs.shadowed, 0
+    for step in merge_runs(runs.sorted[::-1], RUN_ENTRIES):
+        retained = retain(step, job.positions, job.older)
+        await outputs.add(retained.columns)
+        shadowed += retained.shadowed
+        tombstones += retained.tombstones
+        await trio.lowlevel.checkpoint()
+    return JobResult(
+        tables=await outputs.finish(),
+        entries_in=runs.entries,
+        entries_out=runs.entries - shadowed - tombstones,
+        shadowed=shadowed,
+        tombstones=tombstones,
+        bytes_in=job.stop - job.start,
+    )
+
+
+def flush_problems(job: FlushJob, result: JobResult) -> Iterator[str]:
+    """Yield why the result cannot be that of the job."""
+    yield from result_problems(job.outputs, result)
+    for table in result.tables:
+        if table.sequence_max > job.positions[-1]:
+            yield f"table {table.number} has sequences that are not visible yet"

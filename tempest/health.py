@@ -1,0 +1,143 @@
+"""Whether a store takes writes, and why not: a table of moves.
+
+    HEALTHY   -> RESUMING    a write, sync or background job failed; it is being retried
+    RESUMING  -> HEALTHY     the retry succeeded
+    RESUMING  -> READ_ONLY   it did not within `resume_seconds_max`
+    READ_ONLY -> HEALTHY     a retry succeeded after all
+    any       -> READ_ONLY   bytes on disk are damaged: for good
+
+Invariants
+- The state is HEALTHY exactly while no source of trouble is open.
+- The first cause is kept until its source has recovered.
+"""
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from tempest.errors import BackgroundError, CorruptionError, OutcomeUnknownError
+from tempest.translate import translate
+from tempest.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class HealthState(Enum):
+    """What a store can do: all; all but finish writes for the moment; only read."""
+
+    HEALTHY = "healthy"
+    RESUMING = "resuming"
+    READ_ONLY = "read-only"
+
+
+MOVES = {
+    HealthState.HEALTHY: (HealthState.RESUMING, HealthState.READ_ONLY),
+    HealthState.RESUMING: (HealthState.HEALTHY, HealthState.READ_ONLY),
+    HealthState.READ_ONLY: (HealthState.HEALTHY,),
+}
+
+
+@attrs.frozen
+class Health:
+    """State, what caused it, and for how many seconds it has lasted (0.0 while healthy)."""
+
+    state: HealthState
+    cause: str | None = None
+    seconds: float = 0.0
+
+
+class HealthMonitor:
+    """Gathers trouble by source and decides what the store may do."""
+
+    def __init__(self, resume_seconds_max: float) -> None:
+        self.state = HealthState.HEALTHY
+        self.failures = 0
+        self.on_read_only: Callable[[], None] = _nothing
+        self._resume_seconds_max = resume_seconds_max
+        self._troubles: dict[str, Exception] = {}
+        self._is_damaged = False
+        self._since = 0.0
+        self._changed = Wakeup()
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.state is HealthState.HEALTHY
+
+    def report(self) -> Health:
+        """Return the state as an immutable record."""
+        if self.is_healthy:
+            return Health(self.state)
+        seconds = trio.current_time() - self._since
+        return Health(self.state, str(translate(self._cause())), seconds)
+
+    def trouble(self, source: str, error: Exception) -> None:
+        """Note that `source` failed. Damage makes the store read-only for good."""
+        self.failures += 1
+        if isinstance(translate(error), CorruptionError):
+            self._is_damaged = True
+            source = "damage"
+        self._troubles.setdefault(source, error)
+        if self._is_damaged:
+            self._move(HealthState.READ_ONLY)
+        elif self.is_healthy:
+            self._move(HealthState.RESUMING)
+
+    def broken(self, error: Exception) -> None:
+        """Note a failure that nothing can be done about: the store is read-only for good."""
+        self._is_damaged = True
+        self.trouble("engine", error)
+
+    def recovered(self, source: str) -> None:
+        """Note that `source` works again."""
+        if self._troubles.pop(source, None) is not None and not self._troubles:
+            self._move(HealthState.HEALTHY)
+
+    def check_writable(self) -> None:
+        """Raise `BackgroundError` from its cause if the store only reads."""
+        if self.state is HealthState.READ_ONLY:
+            raise self.background_error() from self._cause()
+
+    def background_error(self) -> BackgroundError:
+        """Return the error that says why the store only reads."""
+        return BackgroundError(
+            f"of a failure it could not get over ({translate(self._cause())})"
+        )
+
+    def outcome_unknown(self) -> Exception:
+        """Return the error for somebody whose write is neither durable nor undone."""
+        error = OutcomeUnknownError(f"it was taken in, then {self._cause()}")
+        error.__cause__ = self._cause()
+        return error
+
+    async def watch(self) -> None:
+        """Turn a store that cannot resume in time read-only. Runs until cancelled."""
+        while True:
+            await self._changed.wait()
+            while self.state is HealthState.RESUMING:
+                left = self._since + self._resume_seconds_max - trio.current_time()
+                if left <= 0:
+                    self._move(HealthState.READ_ONLY)
+                    break
+                with trio.move_on_after(left):
+                    await self._changed.wait()
+
+    def _cause(self) -> Exception:
+        return next(iter(self._troubles.values()))
+
+    def _move(self, state: HealthState) -> None:
+        if state is self.state:
+            return
+        assert state in MOVES[self.state], f"no move from {self.state} to {state}"
+        if self.is_healthy:
+            self._since = trio.current_time()
+        self.state = state
+        self._changed.set()
+        if state is HealthState.READ_ONLY:
+            self.on_read_only()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,132 @@
+"""Cut log writes into checksummed frames, and back. No IO happens here.
+
+A frame is what commits as one; a run of frames fills a segment without gaps:
+
+    frame   := magic:u32 length:u32 address:u64 synced_until:u64 payload_checksum:u64
+               checksum:u64 payload:u8[length]                           (little-endian)
+    payload := (run_length:u32 run:u8[run_length])*
+
+`payload_checksum` is XXH3-64 of the payload; `checksum` is the checksum of the 32 bytes before
+it, seeded by the file and the address (`tempest.header.checksum_at`), so that a frame can be
+given another place without its payload being read again. `run` is a `tempest.columns` run; a
+frame with no payload is a mark. `synced_until` is the address up to which the log was known to
+be synced when the frame was written.
+
+Invariants
+- A frame is all or nothing: `parse` returns it whole and verified, or None.
+- No length is believed before the header that holds it has verified.
+"""
+
+import struct
+
+import attrs
+from xxhash import xxh3_64_intdigest
+
+from tempest.columns import Columns, decode_columns, encode_columns
+from tempest.errors import CorruptionError
+from tempest.header import checksum_at
+
+MAGIC = 0x4D52_4654  # "TFRM" as it stands in the file
+MAGIC_BYTES = MAGIC.to_bytes(4, "little")
+FRAME_HEADER_BYTES = 40
+
+_FIELDS = struct.Struct("<IIQQQ")
+_U64 = struct.Struct("<Q")
+_U32 = struct.Struct("<I")
+
+
+@attrs.frozen
+class FrameHeader:
+    """The fixed part of a frame; `size` counts header and payload, in bytes."""
+
+    address: int
+    length: int
+    synced_until: int
+    payload_checksum: int
+
+    @property
+    def size(self) -> int:
+        return FRAME_HEADER_BYTES + self.length
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+@attrs.frozen
+class Frame:
+    """A verified frame as it was read."""
+
+    header: FrameHeader
+    payload: bytes
+
+    @property
+    def address(self) -> int:
+        return self.header.address
+
+    def columns(self, path: str) -> list[Columns]:
+        """Decode the runs, in write order; `path` is for the error if they make no sense."""
+        return decode_payload(self.payload, path, self.address)
+
+
+def encode_frame(seed: int, address: int, synced_until: int, payload: bytes) -> bytes:
+    """Return the bytes of a frame that stands at `address` of the file with `seed`."""
+    fields = _FIELDS.pack(
+        MAGIC, len(payload), address, synced_until, xxh3_64_intdigest(payload)
+    )
+    return fields + _U64.pack(checksum_at(seed, address, fields)) + payload
+
+
+def decode_frame_header(seed: int, address: int, data: bytes) -> FrameHeader | None:
+    """Return the header in `data`, or None if no frame of this file begins at `address`."""
+    if len(data) < FRAME_HEADER_BYTES:
+        return None
+    magic, length, found_address, synced_until, payload_checksum = _FIELDS.unpack_from(
+        data
+    )
+    (checksum,) = _U64.unpack_from(data, _FIELDS.size)
+    if magic != MAGIC or found_address != address:
+        return None
+    if checksum != checksum_at(seed, address, data[: _FIELDS.size]):
+        return None
+    return FrameHeader(address, length, synced_until, payload_checksum)
+
+
+def verify_payload(header: FrameHeader, payload: bytes) -> bool:
+    """Say whether the payload is the one that the header was made for."""
+    return (
+        len(payload) == header.length
+        and xxh3_64_intdigest(payload) == header.payload_checksum
+    )
+
+
+def encode_payload(runs: list[Columns]) -> bytes:
+    """Return the payload that holds these runs."""
+    parts: list[bytes] = []
+    for run in runs:
+        data = encode_columns(run)
+        parts += (_U32.pack(len(data)), data)
+    return b"".join(parts)
+
+
+def decode_payload(payload: bytes, path: str, address: int) -> list[Columns]:
+    """Return the runs of a verified payload; `CorruptionError` if they make no sense."""
+    runs: list[Columns] = []
+    place = 0
+    while place < len(payload):
+        if place + 4 > len(payload):
+            raise CorruptionError(path, address, "a run's length is cut short")
+        (length,) = _U32.unpack_from(payload, place)
+        place += 4
+        if length > len(payload) - place:
+            raise CorruptionError(
+                path, address, f"a run of {length} bytes is cut short"
+            )
+        try:
+            runs.append(decode_columns(payload[place : place + length], path))
+        except ValueError as error:
+            raise CorruptionError(
+                path, address, f"a run is malformed ({error})"
+            ) from error
+        place += length
+    return runs

@@ -1,0 +1,237 @@
+"""The hybrid log: an address space whose tail is memory and whose rest is segment files.
+
+    durable <= flushed <= tail        addresses; what lies above the tail is the open frame
+
+Commit is nothing but seal, flush, sync: `seal` encodes the open frame once and gives it its
+addresses, `flush` hands it to the operating system, `sync` makes all that was flushed durable.
+After FASTER (Chandramouli et al., SIGMOD 2018), with ordered frames in place of records.
+
+Invariants
+- Watermarks move only after the operation that justifies them has returned, never backwards.
+- A frame stays in memory until the sync *after* its own has returned, so that a late error of
+  the device loses nothing: `confirmed` is where that has happened.
+- After a failed write or sync the segment is finished with: nothing touches it again, and the
+  frames above `confirmed` are written at the same addresses to a new segment.
+- Frames are flushed in address order: none is handed to the operating system before those below.
+"""
+
+from collections import deque
+
+import attrs
+import trio
+
+from io_backends import File, Io
+from tempest.header import HEADER_SIZE, encode_header, place_seed
+from tempest.log.frame import FRAME_HEADER_BYTES, encode_frame, encode_payload
+from tempest.log.open_frame import GatheredFrame, OpenFrame
+from tempest.log.segment import SegmentMeta, segment_name
+
+
+@attrs.frozen
+class SealedFrame:
+    """A frame that has its addresses; it is kept until a later sync has returned."""
+
+    address: int
+    payload: bytes
+    last_sequence: int
+
+    @property
+    def end(self) -> int:
+        return self.address + FRAME_HEADER_BYTES + len(self.payload)
+
+
+@attrs.define(eq=False)
+class ActiveSegment:
+    """The segment being written. `is_failed` once a write or sync in it has failed."""
+
+    file: File
+    meta: SegmentMeta
+    seed: int
+    is_failed: bool = False
+
+
+class HybridLog:
+    """The in-memory tail of the log and the file below it. It knows nothing of the manifest."""
+
+    def __init__(self, io: Io, folder: str, store_id: bytes, tail: int) -> None:
+        """Begin at address `tail`, below which everything is durable."""
+        self._io = io
+        self._folder = folder
+        self._store_id = store_id
+        self.open = OpenFrame()
+        self.tail = self.flushed = self.durable = self.confirmed = tail
+        self.segment: ActiveSegment | None = None
+        self.data_end = tail  # where the newest frame that is more than a mark ends
+        self.flushed_sequence = 0  # newest sequence handed to the operating system
+        self.is_busy = (
+            False  # a frame is being sealed or flushed: addresses are not settled
+        )
+        self.bytes_written = 0
+        self.sync_count = 0
+        self._retained: deque[SealedFrame] = deque()
+
+    @property
+    def unsynced_bytes(self) -> int:
+        return self.flushed - self.durable
+
+    @property
+    def retained(self) -> list[SealedFrame]:
+        """Frames that a rewrite must carry over, in address order."""
+        return list(self._retained)
+
+    def has_room(self) -> bool:
+        """Whether all that is sealed fits into the active segment, and that is sound."""
+        segment = self.segment
+        return (
+            segment is not None
+            and not segment.is_failed
+            and self.tail <= segment.meta.limit
+        )
+
+    async def encode(self, gathered: GatheredFrame) -> bytes:
+        """Return the payload of a frame; gives way to other tasks between its runs."""
+        count = gathered.run_entries
+        if len(gathered.keys) <= count:
+            return encode_payload([gathered.run(0, count)])
+        parts: list[bytes] = []
+        for start in range(0, len(gathered.keys), count):
+            parts.append(encode_payload([gathered.run(start, count)]))
+            await trio.lowlevel.checkpoint()
+        return b"".join(parts)
+
+    def seal(self, payload: bytes, last_sequence: int) -> SealedFrame:
+        """Give a payload the next addresses. It is retained from here on."""
+        frame = SealedFrame(self.tail, payload, last_sequence)
+        self.tail = frame.end
+        self._retained.append(frame)
+        if payload:
+            self.data_end = frame.end
+        return frame
+
+    def flush_nowait(self, frame: SealedFrame) -> None:
+        """Hand a small frame to the operating system, or raise `trio.WouldBlock` or `IoError`."""
+        segment = self._writable()
+        data = encode_frame(segment.seed, frame.address, self.durable, frame.payload)
+        segment.file.write_at_nowait(segment.meta.offset(frame.address), data)
+        self._flushed(frame, len(data))
+
+    def recover(self, payload: bytes, address: int, last_sequence: int) -> None:
+        """Take back a frame of an earlier life that is not known to be durable."""
+        self._retained.append(SealedFrame(address, payload, last_sequence))
+        self.tail = self._retained[-1].end
+
+    def unseal(self, frame: SealedFrame) -> None:
+        """Take back the newest frame, none of which was written."""
+        assert self._retained[-1] is frame, "only the newest frame can be taken back"
+        self._retained.pop()
+        self.tail = frame.address
+        self.data_end = min(self.data_end, frame.address)
+
+    async def flush(self) -> None:
+        """Hand every sealed frame to the operating system, in address order."""
+        segment = self._writable()
+        frames: list[SealedFrame] = []
+        for frame in reversed(self._retained):
+            if frame.address < self.flushed:
+                break
+            frames.append(frame)
+        for frame in reversed(frames):
+            data = encode_frame(
+                segment.seed, frame.address, self.durable, frame.payload
+            )
+            await segment.file.write_at(segment.meta.offset(frame.address), data)
+            self._flushed(frame, len(data))
+
+    def _flushed(self, frame: SealedFrame, size: int) -> None:
+        self.flushed = frame.end
+        self.flushed_sequence = max(self.flushed_sequence, frame.last_sequence)
+        self.bytes_written += size
+
+    async def sync(self) -> int:
+        """Make everything flushed so far durable; return the newest sequence that is."""
+        segment = self._writable()
+        target = self.flushed
+        await segment.file.sync()
+        return self._synced(target)
+
+    def _synced(self, target: int) -> int:
+        self.sync_count += 1
+        self.confirmed, self.durable = self.durable, target
+        while self._retained and self._retained[0].end <= self.confirmed:
+            self._retained.popleft()
+        newest_first = reversed(self._retained)
+        return next((f.last_sequence for f in newest_first if f.end <= target), 0)
+
+    def mark_nowait(self, last_sequence: int) -> None:
+        """Leave a mark behind an idle sync, so that damage below it cannot pass for a tear."""
+        mark = self.seal(b"", last_sequence)
+        try:
+            if self.has_room():
+                self.flush_nowait(mark)
+        except trio.WouldBlock:
+            pass
+        if self.flushed < mark.end:
+            self.unseal(mark)
+
+    async def create_segment(self, meta: SegmentMeta) -> ActiveSegment:
+        """Make a segment file, with its header and its name durable."""
+        header = meta.header(self._store_id)
+        path = f"{self._folder}/{segment_name(meta.number)}"
+        file = await self._io.create_exclusive(path)
+        try:
+            await file.write_at(0, encode_header(header))
+            await file.sync()
+            await self._io.sync_dir(self._folder)
+        except BaseException:
+            await _close(file)
+            raise
+        return ActiveSegment(file, meta, place_seed(header))
+
+    async def rewrite(self, segment: ActiveSegment, frames: list[SealedFrame]) -> None:
+        """Write frames at their addresses into a segment that is not adopted yet, and sync."""
+        for frame in frames:
+            data = encode_frame(
+                segment.seed, frame.address, segment.meta.first, frame.payload
+            )
+            await segment.file.write_at(segment.meta.offset(frame.address), data)
+            self.bytes_written += len(data)
+        await segment.file.sync()
+        self.sync_count += 1
+
+    def rewritten(self) -> None:
+        """Note that everything sealed is durable in the segment that was adopted."""
+        self.flushed = self.durable = self.tail
+        for frame in self._retained:
+            self.flushed_sequence = max(self.flushed_sequence, frame.last_sequence)
+
+    async def adopt(self, segment: ActiveSegment) -> None:
+        """Go on in a segment that the manifest has entered, and let go of the one before."""
+        before, self.segment = self.segment, segment
+        self.tail = max(self.tail, segment.meta.first)
+        self.flushed = max(self.flushed, segment.meta.first)
+        self.durable = max(self.durable, segment.meta.first)
+        self.confirmed = max(self.confirmed, segment.meta.first)
+        if before is not None:
+            await _close(before.file)
+
+    async def aclose(self) -> None:
+        """Let go of the active segment; nothing is written."""
+        segment, self.segment = self.segment, None
+        if segment is not None:
+            await _close(segment.file)
+
+    def _writable(self) -> ActiveSegment:
+        segment = self.segment
+        assert segment is not None, "the log has no segment to write to"
+        assert not segment.is_failed, "a failed segment is finished with"
+        return segment
+
+
+def capacity_bytes(frames_bytes: int, segment_bytes_max: int) -> int:
+    """Return how many addresses a new segment takes: room for what is waiting, at least."""
+    return max(frames_bytes, segment_bytes_max - HEADER_SIZE)
+
+
+async def _close(file: File) -> None:
+    with trio.CancelScope(shield=True):
+        await file.aclose()

@@ -1,0 +1,183 @@
+"""Read frames back in address order: all of a closed stretch, or as far as an open one holds.
+
+A stretch that was synced must verify whole: anything else is damage. The segment that was being
+written when the power went ends at the first frame that does not verify. Whether that is a torn
+tail or damage is judged by the synced-until marks: every frame says how far its file had been
+synced when it was written, so a hole *below* any mark of a frame that verifies is damage, and
+one at or above all marks is a tear, whatever lies behind it.
+
+Invariants
+- Nothing is rewritten here, and nothing is skipped: replay is a prefix or an error.
+- Lengths are bounded by the file before anything is allocated.
+"""
+
+from collections.abc import Sequence
+
+import attrs
+
+from io_backends import Io, NotFoundError
+from tempest.errors import CorruptionError
+from tempest.log.frame import (
+    FRAME_HEADER_BYTES,
+    MAGIC_BYTES,
+    Frame,
+    FrameHeader,
+    decode_frame_header,
+    verify_payload,
+)
+from tempest.log.segment import OpenSegment, SegmentMeta, open_segment, segment_name
+
+WINDOW_BYTES = 1 << 20
+
+
+class SegmentReader:
+    """Frames of one segment from an address on, until one does not verify."""
+
+    def __init__(self, segment: OpenSegment, address: int) -> None:
+        """Start at `address`, which must be where a frame begins or ends."""
+        self.segment = segment
+        self.address = address
+        self.highest_mark = 0
+        meta = segment.meta
+        self._stop = segment.size if meta.end is None else meta.offset(meta.end)
+        self._window = b""
+        self._window_at = 0
+
+    async def next(self) -> Frame | None:
+        """Return the next frame, or None where none verifies (`address` stays there)."""
+        header = await self._header_at(self.address)
+        if header is None:
+            return None
+        offset = self.segment.meta.offset(self.address)
+        if offset + header.size > self._stop:
+            return None
+        payload = await self._read(offset + FRAME_HEADER_BYTES, header.length)
+        if not verify_payload(header, payload):
+            return None
+        self.address = header.end
+        self.highest_mark = max(self.highest_mark, header.synced_until)
+        return Frame(header, payload)
+
+    async def mark_behind(self) -> int:
+        """Return the highest synced-until mark of any frame that verifies behind `address`."""
+        highest = 0
+        meta = self.segment.meta
+        offset = meta.offset(self.address)
+        while offset < self._stop:
+            window = await self._read(offset, min(WINDOW_BYTES, self._stop - offset))
+            place = window.find(MAGIC_BYTES)
+            while place >= 0:
+                address = meta.first + offset + place - meta.offset(meta.first)
+                highest = max(highest, await self._verified_mark(address))
+                place = window.find(MAGIC_BYTES, place + 1)
+            offset += max(1, len(window) - len(MAGIC_BYTES) + 1)
+        return highest
+
+    async def _verified_mark(self, address: int) -> int:
+        header = await self._header_at(address)
+        if header is None:
+            return 0
+        offset = self.segment.meta.offset(address)
+        if offset + header.size > self._stop:
+            return 0
+        payload = await self._read(offset + FRAME_HEADER_BYTES, header.length)
+        return header.synced_until if verify_payload(header, payload) else 0
+
+    async def _header_at(self, address: int) -> FrameHeader | None:
+        offset = self.segment.meta.offset(address)
+        if offset + FRAME_HEADER_BYTES > self._stop:
+            return None
+        data = await self._read(offset, FRAME_HEADER_BYTES)
+        return decode_frame_header(self.segment.seed, address, data)
+
+    async def _read(self, offset: int, length: int) -> bytes:
+        """Read within the file, a window at a time."""
+        start = offset - self._window_at
+        if start < 0 or start + length > len(self._window):
+            wanted = min(max(length, WINDOW_BYTES), self.segment.size - offset)
+            if wanted < length:
+                return b""
+            self._window = await self.segment.file.read_at(offset, wanted)
+            self._window_at, start = offset, 0
+        return self._window[start : start + length]
+
+
+@attrs.define
+class FrameScanner:
+    """All frames of [start, stop), over closed segments; damage is a `CorruptionError`."""
+
+    io: Io
+    folder: str
+    store_id: bytes
+    segments: Sequence[SegmentMeta]
+    start: int
+    stop: int
+    _reader: SegmentReader | None = None
+
+    @property
+    def path(self) -> str:
+        """The file being read, for errors."""
+        return self.folder if self._reader is None else self._reader.segment.path
+
+    async def next(self) -> Frame | None:
+        """Return the next frame that holds entries, or None at `stop`."""
+        while self.start < self.stop:
+            reader = await self._reader_for(self.start)
+            frame = await reader.next()
+            if frame is None:
+                offset = reader.segment.meta.offset(reader.address)
+                raise CorruptionError(
+                    reader.segment.path,
+                    offset,
+                    f"expected a frame for address {reader.address}, found none that verifies",
+                )
+            self.start = reader.address
+            if frame.payload:
+                return frame
+        return None
+
+    async def aclose(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.segment.file.aclose()
+
+    async def _reader_for(self, address: int) -> SegmentReader:
+        reader = self._reader
+        if reader is not None:
+            end = reader.segment.meta.end
+            if end is None or address < end:
+                return reader
+            await self.aclose()
+        meta = segment_at(self.segments, address)
+        if meta is None:
+            raise CorruptionError(self.folder, address, "no segment has this address")
+        self.start = max(address, meta.first)
+        try:
+            segment = await open_segment(self.io, self.folder, self.store_id, meta)
+        except NotFoundError as error:
+            path = f"{self.folder}/{segment_name(meta.number)}"
+            raise CorruptionError(
+                path, 0, "the manifest names it and it is gone"
+            ) from error
+        self._reader = SegmentReader(segment, self.start)
+        return self._reader
+
+
+def segment_at(segments: Sequence[SegmentMeta], address: int) -> SegmentMeta | None:
+    """Return the first segment that holds `address` or anything above it."""
+    for meta in segments:
+        if meta.end is None or address < meta.end:
+            return meta
+    return None
+
+
+def scan_frames(
+    io: Io,
+    folder: str,
+    store_id: bytes,
+    segments: Sequence[SegmentMeta],
+    start: int,
+    stop: int,
+) -> FrameScanner:
+    """Scan the frames of addresses [start, stop), all of which must verify."""
+    return FrameScanner(io, folder, store_id, segments, start, stop)

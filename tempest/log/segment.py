@@ -1,0 +1,87 @@
+"""A log segment: one file that holds a stretch of the log's addresses.
+
+    segment := header:u8[64] frame*            named log-NUMBER, twelve digits
+
+Address `a` of a segment stands at byte `64 + a - first` of its file. What lies behind the last
+frame (zeros, a torn frame) is not part of the log.
+
+Invariants
+- A segment counts from `first` up to `end`; while `end` is None it is the one being written.
+- No address at or above `limit` is ever used in it, so the next segment may start there even
+  when nobody knows how far this one was written.
+"""
+
+import attrs
+
+from io_backends import File, Io
+from tempest.header import (
+    HEADER_SIZE,
+    FileHeader,
+    FileKind,
+    check_identity,
+    decode_header,
+    place_seed,
+)
+
+_PREFIX = "log-"
+
+
+@attrs.frozen
+class SegmentMeta:
+    """What the manifest knows of a segment. Addresses are bytes."""
+
+    number: int
+    life: int
+    first: int
+    limit: int
+    end: int | None = None
+
+    def header(self, store_id: bytes) -> FileHeader:
+        return FileHeader(FileKind.LOG, store_id, self.life, self.number)
+
+    def offset(self, address: int) -> int:
+        """Return where in the file the address stands."""
+        return HEADER_SIZE + address - self.first
+
+
+def segment_name(number: int) -> str:
+    """Return the file name of a segment."""
+    return f"{_PREFIX}{number:012}"
+
+
+def segment_number(name: str) -> int | None:
+    """Return the number in a segment's file name, or None for any other name."""
+    digits = name.removeprefix(_PREFIX)
+    if digits.isdecimal() and segment_name(int(digits)) == name:
+        return int(digits)
+    return None
+
+
+@attrs.frozen
+class OpenSegment:
+    """A segment's file that was found to be the one the manifest means."""
+
+    file: File
+    meta: SegmentMeta
+    seed: int
+    size: int
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+
+async def open_segment(
+    io: Io, folder: str, store_id: bytes, meta: SegmentMeta
+) -> OpenSegment:
+    """Open a segment for reading; `CorruptionError` if it is not the file that is meant."""
+    file = await io.open(f"{folder}/{segment_name(meta.number)}")
+    try:
+        size = await file.size()
+        expected = meta.header(store_id)
+        start = await file.read_at(0, min(size, HEADER_SIZE))
+        check_identity(decode_header(start, file.path), expected, file.path)
+    except BaseException:
+        await file.aclose()
+        raise
+    return OpenSegment(file, meta, place_seed(expected), size)

@@ -1,0 +1,57 @@
+"""The memtables of an open store: one that takes writes, and those that wait for their flush.
+
+Invariants
+- Memtables cover the log's addresses from the start of replay to its tail, in order, no gap.
+- A waiting memtable never changes; its `stop` is known once its last frame has its addresses.
+- A memtable is dropped only after the version that holds its table is current.
+"""
+
+from collections.abc import Sequence
+
+from tempest.memtable import Entry, Memtable
+
+
+class Memtables:
+    """Newest version of anything that is not in a table yet."""
+
+    def __init__(self, first: int) -> None:
+        self.active = Memtable(first)
+        self.waiting: list[Memtable] = []  # oldest first
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held by all of them."""
+        return self.active.bytes + sum(table.bytes for table in self.waiting)
+
+    @property
+    def entries(self) -> int:
+        return len(self.active) + sum(map(len, self.waiting))
+
+    @property
+    def newest_first(self) -> Sequence[Memtable]:
+        return (self.active, *reversed(self.waiting))
+
+    def get(self, key: bytes, at: int) -> Entry | None:
+        """Return the newest version of `key` at or below `at` that is in memory."""
+        entry = self.active.get(key, at)
+        if entry is None and self.waiting:
+            for table in reversed(self.waiting):
+                entry = table.get(key, at)
+                if entry is not None:
+                    return entry
+        return entry
+
+    def switch(self) -> None:
+        """Let the active memtable wait for its flush; `bound` says later where it ends."""
+        self.waiting.append(self.active)
+        self.active = Memtable(-1)
+
+    def bound(self, address: int) -> None:
+        """The log's frames so far end at `address`: so does a memtable switched before."""
+        if self.active.first < 0:
+            self.active.first = address
+            self.waiting[-1].stop = address
+
+    def drop_oldest(self) -> None:
+        """Forget the oldest waiting memtable: its table is in the current version."""
+        del self.waiting[0]

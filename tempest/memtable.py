@@ -1,0 +1,175 @@
+"""The ordered index of a stretch of the log that is still in memory.
+
+For each key it holds the newest version as `(sequence, value)`, where value None is a delete, and
+beside it the older versions that some reader position may still ask for.
+
+Invariants
+- A version is forgotten only when no reader position lies between it and its successor, and
+  none can come to lie there: the visible sequence may still stop at any pending version.
+- Versions of one key have distinct sequences; the newest is in `newest`, older ones ascend.
+- `bytes` counts what is held, so that a budget can be kept: keys, values and bookkeeping.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import trio
+
+from tempest.columns import Columns, Kind, make_columns
+from tempest.ordered_keys import OrderedKeys
+
+Entry = tuple[int, bytes | None]
+
+ENTRY_BYTES = (
+    200  # dict slot, tuple, integer, two bytes headers, place in the order: measured
+)
+CHUNK_KEYS = 256
+
+
+class Memtable:
+    """Versions by key. `first` is the log address at which its stretch begins."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.stop: int | None = (
+            None  # address behind its last frame, once it is switched
+        )
+        self.last_sequence = 0
+        self.bytes = 0
+        self.newest: dict[bytes, Entry] = {}
+        self._older: dict[bytes, list[Entry]] = {}
+        self._order = OrderedKeys()
+
+    def __len__(self) -> int:
+        return len(self.newest)
+
+    def put(
+        self, key: bytes, entry: Entry, visible: int, taken: Sequence[int]
+    ) -> Entry | None:
+        """Add a version; return the one before it if some reader may still ask for that.
+
+        `visible` is the sequence that readers see once this call's caller gives way: the new
+        version's own if it is visible at once. `taken` are the other reader positions, ascending.
+        """
+        newest = self.newest
+        old = newest.get(key)
+        newest[key] = entry
+        self.last_sequence = entry[0]
+        value = entry[1]
+        if old is None:
+            self._order.add(key)
+            self.bytes += len(key) + ENTRY_BYTES + (len(value) if value else 0)
+            return None
+        if entry[0] > visible or (taken and taken[-1] >= old[0]):
+            self._chain(key, old, visible, taken)
+            self.bytes += ENTRY_BYTES + (len(value) if value else 0)
+            return old
+        gone = old[1]
+        self.bytes += (len(value) if value else 0) - (len(gone) if gone else 0)
+        return None
+
+    def _chain(
+        self, key: bytes, old: Entry, visible: int, taken: Sequence[int]
+    ) -> None:
+        """Keep `old` beside the newest; drop chained ones that nobody can ask for any more."""
+        chain = self._older.get(key)
+        if chain is None:
+            self._older[key] = [old]
+            return
+        while chain and old[0] <= visible and not _seen(chain[-1][0], old[0], taken):
+            gone = chain.pop()[1]
+            self.bytes -= ENTRY_BYTES + (len(gone) if gone else 0)
+        chain.append(old)
+
+    def get(self, key: bytes, at: int) -> Entry | None:
+        """Return the newest version at or below `at`, or None if none is here."""
+        entry = self.newest.get(key)
+        if entry is None or entry[0] <= at:
+            return entry
+        for older in reversed(self._older.get(key, ())):
+            if older[0] <= at:
+                return older
+        return None
+
+    def load(self, columns: Columns) -> None:
+        """Add a replayed run, newer than all that is here; nobody reads yet."""
+        sequences = columns.sequences()
+        values: list[bytes | None] = list(columns.values)
+        for index, kind in enumerate(columns.kinds):
+            if kind == Kind.DELETE:
+                values[index] = None
+        before = len(self.newest)
+        known = self.newest.keys() & set(columns.keys) if before else frozenset()
+        fresh = dict.fromkeys(columns.keys)
+        if known:
+            self._order.add_all([key for key in fresh if key not in known])
+        else:
+            self._order.add_all(fresh)
+        self.newest.update(
+            zip(columns.keys, zip(sequences, values, strict=True), strict=True)
+        )
+        self.last_sequence = max(self.last_sequence, columns.sequence_max())
+        self.bytes += columns.payload_bytes() + ENTRY_BYTES * len(columns)
+
+    async def settle(self) -> None:
+        """Sort in every key added so far, a step at a time."""
+        while not self._order.settle():
+            await trio.lowlevel.checkpoint()
+
+    def keys(self, start: bytes, stop: bytes | None, *, reverse: bool) -> list[bytes]:
+        """Return up to 256 settled keys of [start, stop) from one end, ascending."""
+        read = self._order.backward if reverse else self._order.forward
+        return read(start, stop, CHUNK_KEYS)
+
+    def columns(self, keys: list[bytes], at: int) -> Columns:
+        """Return the versions at or below `at` of these keys."""
+        found = [
+            (key, entry) for key in keys if (entry := self.get(key, at)) is not None
+        ]
+        return make_columns(
+            [key for key, _ in found],
+            [entry[1] or b"" for _, entry in found],
+            [entry[0] for _, entry in found],
+            bytes([entry[1] is None for _, entry in found]),
+        )
+
+
+class MemtableCursor:
+    """A source of chunks over [start, stop) of one memtable, as it was at a sequence."""
+
+    def __init__(
+        self,
+        table: Memtable,
+        start: bytes,
+        stop: bytes | None,
+        *,
+        reverse: bool,
+        at: int,
+    ) -> None:
+        self._table = table
+        self._start = start
+        self._stop = stop
+        self._reverse = reverse
+        self._at = at
+        self._done = False
+
+    async def next_chunk(self) -> Columns | None:
+        """Return the next versions in the cursor's direction; None at the end."""
+        while not self._done:
+            await self._table.settle()
+            keys = self._table.keys(self._start, self._stop, reverse=self._reverse)
+            self._done = len(keys) < CHUNK_KEYS
+            if not self._done and self._reverse:
+                self._stop = keys[0]
+            elif not self._done:
+                self._start = keys[-1] + b"\0"
+            columns = self._table.columns(keys, self._at)
+            if columns.keys:
+                return columns
+        return None
+
+
+def _seen(sequence: int, successor: int, taken: Sequence[int]) -> bool:
+    """Say whether some position shows this version and not its successor."""
+    index = bisect_left(taken, sequence)
+    return index < len(taken) and taken[index] < successor

@@ -1,0 +1,96 @@
+"""The keys of a memtable in order, sorted only when somebody asks for order.
+
+New keys are appended to a list; `settle` sorts them into chunks of bounded length, a few thousand
+at a time. A chunk takes its share of new keys by extending and sorting (timsort merges the two
+runs in C: 0.1-0.3 us a key, against 1.3 us for an insertion into a sorted container).
+
+Invariants
+- Chunks are sorted, disjoint, in order, not empty, and hold every settled key once.
+- No call touches more than `STEP_KEYS` new keys, nor one chunk more than it must.
+"""
+
+from bisect import bisect_left, bisect_right
+
+STEP_KEYS = 4096
+CHUNK_KEYS_MAX = 2048
+
+
+class OrderedKeys:
+    """A set of keys that only grows. `add` takes each key once."""
+
+    def __init__(self) -> None:
+        self._fresh: list[bytes] = []
+        self._chunks: list[list[bytes]] = []
+        self._lasts: list[bytes] = []
+        self.add = self._fresh.append
+        self.add_all = self._fresh.extend
+
+    def settle(self) -> bool:
+        """Sort in up to `STEP_KEYS` new keys; say whether all keys are sorted in now."""
+        fresh = self._fresh
+        batch = sorted(fresh[-STEP_KEYS:])
+        del fresh[-STEP_KEYS:]
+        if batch and not self._chunks:
+            self._chunks, self._lasts = [batch], [batch[-1]]
+            self._split(0)
+            return not fresh
+        start = 0
+        while start < len(batch):
+            start = self._merge(batch, start)
+        return not fresh
+
+    def _merge(self, batch: list[bytes], start: int) -> int:
+        """Sort batch[start:] as far as it belongs to one chunk into it; return what is next."""
+        last_index = len(self._chunks) - 1
+        index = min(bisect_left(self._lasts, batch[start]), last_index)
+        stop = len(batch)
+        if index < last_index:
+            stop = bisect_right(batch, self._lasts[index], start)
+        chunk = self._chunks[index]
+        chunk += batch[start:stop]
+        chunk.sort()
+        self._lasts[index] = chunk[-1]
+        self._split(index)
+        return stop
+
+    def _split(self, index: int) -> None:
+        chunk = self._chunks[index]
+        if len(chunk) <= CHUNK_KEYS_MAX:
+            return
+        half = CHUNK_KEYS_MAX // 2
+        parts = [chunk[at : at + half] for at in range(0, len(chunk), half)]
+        self._chunks[index : index + 1] = parts
+        self._lasts[index : index + 1] = [part[-1] for part in parts]
+
+    def forward(self, start: bytes, stop: bytes | None, count: int) -> list[bytes]:
+        """Return up to `count` settled keys of [start, stop), the lowest, ascending."""
+        index = bisect_left(self._lasts, start)
+        found: list[bytes] = []
+        while index < len(self._chunks) and len(found) < count:
+            chunk = self._chunks[index]
+            low = 0 if found else bisect_left(chunk, start)
+            high = len(chunk) if stop is None else bisect_left(chunk, stop)
+            found += chunk[low : min(high, low + count - len(found))]
+            if high < len(chunk):
+                break
+            index += 1
+        return found
+
+    def backward(self, start: bytes, stop: bytes | None, count: int) -> list[bytes]:
+        """Return up to `count` settled keys of [start, stop), the highest, ascending."""
+        index = len(self._chunks) - 1
+        if stop is not None:
+            index = min(index, bisect_left(self._lasts, stop))
+        parts: list[list[bytes]] = []
+        missing = count
+        while index >= 0 and missing > 0:
+            chunk = self._chunks[index]
+            high = len(chunk) if stop is None else bisect_left(chunk, stop)
+            low = bisect_left(chunk, start)
+            part = chunk[max(low, high - missing) : high]
+            parts.append(part)
+            missing -= len(part)
+            if low > 0:
+                break
+            index -= 1
+        return [key for part in reversed(parts) for key in part]

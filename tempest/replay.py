@@ -1,0 +1,135 @@
+"""Bring the log's tail back into memtables. Only reads: an error leaves everything as it was.
+
+Closed segments were synced and must verify whole. The segment that was being written is read as
+far as its frames verify; what lies above its highest synced-until mark may be there only by the
+grace of the page cache, and is handed back to be written again.
+
+Invariants
+- What comes back is the state after a prefix of the log order, or an error.
+- A reader that may not write is shown nothing above the highest mark.
+"""
+
+from collections import deque
+
+import attrs
+import trio
+
+from io_backends import Io, NotFoundError
+from tempest.errors import CorruptionError
+from tempest.log import Frame, SegmentMeta, SegmentReader, open_segment, segment_name
+from tempest.memory import Memtables
+from tempest.version import Version
+
+FRAMES_STEP = 64
+
+
+@attrs.define(eq=False)
+class Replayed:
+    """What the log held. `unconfirmed` frames are not known to be durable."""
+
+    memtables: Memtables
+    confirmed: int
+    last_sequence: int = 0
+    frames: int = 0
+    entries: int = 0
+    bytes: int = 0
+    torn_bytes: int = 0
+    is_clean: bool = True
+    unconfirmed: list[tuple[Frame, int]] = attrs.field(factory=list)
+
+
+class Replay:
+    """One pass over the segments that a version names."""
+
+    def __init__(
+        self, io: Io, folder: str, store_id: bytes, *, memtable_bytes_max: int
+    ) -> None:
+        self._io = io
+        self._folder = folder
+        self._store_id = store_id
+        self._memtable_bytes_max = memtable_bytes_max
+
+    async def run(self, version: Version, *, read_only: bool) -> Replayed:
+        """Return everything from the version's start of replay on."""
+        memtables = Memtables(version.replay_from)
+        replayed = Replayed(memtables, version.replay_from)
+        replayed.last_sequence = version.sequence_max
+        for meta in version.segments:
+            if meta.end is None or meta.end > version.replay_from:
+                await self._read_segment(meta, replayed, read_only=read_only)
+        return replayed
+
+    async def _read_segment(
+        self, meta: SegmentMeta, replayed: Replayed, *, read_only: bool
+    ) -> None:
+        path = f"{self._folder}/{segment_name(meta.number)}"
+        try:
+            segment = await open_segment(self._io, self._folder, self._store_id, meta)
+        except NotFoundError as error:
+            detail = "the manifest names this segment and no such file exists"
+            raise CorruptionError(path, 0, detail) from error
+        try:
+            start = max(meta.first, replayed.confirmed)
+            reader = SegmentReader(segment, start)
+            if meta.end is None:
+                await self._read_open(reader, replayed, read_only=read_only)
+            else:
+                await self._read_closed(reader, replayed, meta.end)
+        finally:
+            await segment.file.aclose()
+
+    async def _read_closed(
+        self, reader: SegmentReader, replayed: Replayed, end: int
+    ) -> None:
+        while reader.address < end and (frame := await reader.next()) is not None:
+            await self._load(frame, reader.segment.path, replayed)
+        if reader.address != end:
+            raise _damage(reader, f"this segment was synced up to address {end}")
+        replayed.confirmed = end
+
+    async def _read_open(
+        self, reader: SegmentReader, replayed: Replayed, *, read_only: bool
+    ) -> None:
+        path = reader.segment.path
+        start = reader.address
+        waiting: deque[Frame] = deque()
+        while (frame := await reader.next()) is not None:
+            waiting.append(frame)
+            while waiting and waiting[0].header.end <= reader.highest_mark:
+                await self._load(waiting.popleft(), path, replayed)
+        mark = max(start, reader.highest_mark, await reader.mark_behind())
+        if reader.address < mark:
+            raise _damage(reader, f"the log was synced up to address {mark}")
+        replayed.is_clean = False
+        replayed.confirmed = waiting[0].address if waiting else reader.address
+        replayed.torn_bytes = reader.segment.size - reader.segment.meta.offset(
+            reader.address
+        )
+        for frame in waiting if not read_only else ():
+            last = await self._load(frame, path, replayed)
+            replayed.unconfirmed.append((frame, last))
+
+    async def _load(self, frame: Frame, path: str, replayed: Replayed) -> int:
+        """Put a frame's entries into the memtable; return the newest sequence so far."""
+        memtables = replayed.memtables
+        for run in frame.columns(path):
+            memtables.active.load(run)
+            replayed.entries += len(run)
+            replayed.last_sequence = max(replayed.last_sequence, run.sequence_max())
+        replayed.frames += 1
+        replayed.bytes += frame.header.size
+        if memtables.active.bytes >= self._memtable_bytes_max:
+            memtables.switch()
+            memtables.bound(frame.header.end)
+        if replayed.frames % FRAMES_STEP == 0 or frame.header.size > 1 << 18:
+            await trio.lowlevel.checkpoint()
+        return replayed.last_sequence
+
+
+def _damage(reader: SegmentReader, known: str) -> CorruptionError:
+    offset = reader.segment.meta.offset(reader.address)
+    return CorruptionError(
+        reader.segment.path,
+        offset,
+        f"expected a frame for address {reader.address}, found none that verifies, and {known}",
+    )

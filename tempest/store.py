@@ -1,0 +1,215 @@
+"""The public face of a store that is open: reads, writes, upkeep, and what it says of itself.
+
+Invariants
+- Every public coroutine checks for cancellation when it is called, and gives way to other tasks
+  after about a millisecond of work.
+- Nothing but `TempestError`, `trio.WouldBlock`, `TypeError` and cancellation leaves it.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import trio
+
+from io_backends import IoError
+from journal import JournalError
+from tempest.batch import Batch
+from tempest.engine import Engine, Place, Reading
+from tempest.errors import NotOpenError, ReadOnlyError
+from tempest.health import Health
+from tempest.keys import check_key, check_value
+from tempest.options import Durability, Options
+from tempest.statistics import Statistics, describe
+from tempest.translate import translate, translated
+from tempest.view import Snapshot, View
+
+
+class Store(View, trio.abc.AsyncResource):
+    """An open store. Made by `open_store`; one trio thread uses it, any number of its tasks."""
+
+    def __init__(
+        self, place: Place, reading: Reading, options: Options, engine: Engine | None
+    ) -> None:
+        """Put a face on the parts; `engine` None makes it read-only."""
+        super().__init__(reading, self._check, None)
+        self._place = place
+        self._engine = engine
+        self._options = options
+        self._is_open = True
+        self._closed = trio.Event()
+
+    @property
+    def path(self) -> str:
+        """The folder of the store."""
+        return self._place.folder
+
+    @property
+    def options(self) -> Options:
+        """What the store was opened with."""
+        return self._options
+
+    async def put(
+        self, key: bytes, value: bytes, *, durability: Durability | None = None
+    ) -> None:
+        """Set a key; return once the write has reached its level (default: the store's).
+
+        Raises `BackgroundError` if the store only reads, `OutcomeUnknownError` if it became so
+        while this write was on its way. Cancelled before the write was taken in, nothing
+        happened; after, it stays in log order and only the wait is given up.
+        """
+        check_value(value)
+        await self._write(key, value, durability, "put")
+
+    async def delete(self, key: bytes, *, durability: Durability | None = None) -> None:
+        """Remove a key; one that is not there is no error. Otherwise as `put`."""
+        await self._write(key, None, durability, "delete")
+
+    def put_nowait(
+        self, key: bytes, value: bytes, *, durability: Durability | None = None
+    ) -> None:
+        """Set a key at MEMORY or OS level without waiting, or raise `trio.WouldBlock`.
+
+        At DISK level it always would block. `ThrottledError` (a `WouldBlock`) says that
+        writers are slowed down: await `wait_writable` then.
+        """
+        check_key(key)
+        check_value(value)
+        engine = self._writable("put_nowait")
+        engine.writer.write_nowait(key, value, durability or self._options.durability)
+
+    @asynccontextmanager
+    async def batch(
+        self, *, durability: Durability | None = None
+    ) -> AsyncIterator[Batch]:
+        """Gather writes that take effect together when the block ends well, or not at all."""
+        engine = self._writable("batch")
+        batch = Batch(self._options.batch_bytes_max)
+        try:
+            yield batch
+        finally:
+            batch.close()
+        self._check()
+        with translated():
+            await engine.writer.write_batch(
+                batch, durability or self._options.durability
+            )
+
+    async def update(
+        self,
+        key: bytes,
+        function: Callable[[bytes | None], bytes | None],
+        *,
+        durability: Durability | None = None,
+    ) -> bytes | None:
+        """Replace a key's value by `function(value)` as one step; return the new value.
+
+        `function` gets None for a missing key; its None deletes. It runs once, synchronously,
+        and sees every write before it, pending ones too. What it raises writes nothing.
+        """
+        check_key(key)
+        engine = self._writable("update")
+
+        def checked(old: bytes | None) -> bytes | None:
+            value = function(old)
+            if value is not None:
+                check_value(value)
+            return value
+
+        with translated():
+            return await engine.writer.update(
+                key, checked, durability or self._options.durability
+            )
+
+    async def sync(self) -> None:
+        """Make everything that was written so far durable, whatever its level."""
+        engine = self._writable("sync")
+        await self._reading.fairness.begin()
+        await engine.sync()
+
+    async def flush(self) -> None:
+        """Turn everything that was written so far into tables, so that replay is short."""
+        engine = self._writable("flush")
+        await self._reading.fairness.begin()
+        with translated():
+            await engine.maintenance.flush_all()
+
+    async def compact(
+        self, start: bytes | None = None, stop: bytes | None = None
+    ) -> None:
+        """Merge the tables of [start, stop), or of everything, as far down as they go.
+
+        What was overwritten or deleted is gone from disk afterwards, unless a snapshot can
+        still see it. Cancellation leaves the steps that are done.
+        """
+        engine = self._writable("compact")
+        for bound in (start, stop):
+            if bound is not None:
+                check_key(bound)
+        await self._reading.fairness.begin()
+        with translated():
+            await engine.maintenance.compact_range(start or b"", stop)
+
+    async def wait_writable(self) -> None:
+        """Wait until a write would not be held back; `BackgroundError` if the store only reads."""
+        engine = self._writable("wait_writable")
+        await self._reading.fairness.begin()
+        await engine.throttle.wait_writable()
+
+    def snapshot(self) -> Snapshot:
+        """Read the store as it is now, whatever is written: `async with store.snapshot() as view`."""
+        self._check()
+        return Snapshot(self._reading, self._check)
+
+    def health(self) -> Health:
+        """Say whether the store takes writes, and why not."""
+        if self._engine is None:
+            return self._reading.reader.health.report()
+        return self._engine.health.report()
+
+    def statistics(self) -> Statistics:
+        """Return a picture of the store at this moment."""
+        return describe(self._reading, self._engine)
+
+    async def aclose(self) -> None:
+        """Make everything durable and close. Idempotent; takes at most `close_seconds_max`.
+
+        Raises `BackgroundError` if something could not be made durable; closed it is anyway.
+        """
+        if not self._is_open:
+            await self._closed.wait()
+            return
+        self._is_open = False
+        try:
+            if self._engine is not None:
+                await self._engine.aclose()
+            else:
+                await self._close_reading()
+        finally:
+            self._closed.set()
+
+    async def _close_reading(self) -> None:
+        with trio.CancelScope(shield=True), translated():
+            try:
+                await self._reading.reader.tables.aclose()
+            finally:
+                await self._place.aclose()
+
+    async def _write(
+        self, key: bytes, value: bytes | None, level: Durability | None, operation: str
+    ) -> None:
+        check_key(key)
+        engine = self._writable(operation)
+        try:
+            await engine.writer.write(key, value, level or self._options.durability)
+        except (IoError, JournalError) as error:
+            raise translate(error) from error
+
+    def _check(self) -> None:
+        if not self._is_open:
+            raise NotOpenError
+
+    def _writable(self, operation: str) -> Engine:
+        self._check()
+        if self._engine is None:
+            raise ReadOnlyError(operation)
+        return self._engine

@@ -1,0 +1,51 @@
+"""Search inside a decoded data block: a run sorted by key, the versions of a key newest first."""
+
+from bisect import bisect_left, bisect_right
+from itertools import islice
+from operator import eq, gt, le
+
+from tempest.columns import Columns
+
+Entry = tuple[int, int, bytes]
+"""What is known of one key: sequence, kind (`tempest.columns.Kind`) and value."""
+
+
+def newest(columns: Columns, key: bytes, at: int) -> Entry | None:
+    """Return the newest version of `key` whose sequence is at most `at`."""
+    keys = columns.keys
+    place = bisect_left(keys, key)
+    for index in range(place, len(keys)):
+        if keys[index] != key:
+            break
+        sequence = columns.sequence(index)
+        if sequence <= at:
+            return sequence, columns.kind(index), columns.values[index]
+    return None
+
+
+def clip(columns: Columns, start: bytes, stop: bytes | None) -> Columns:
+    """Return the entries whose keys lie in [start, stop); the run itself if all do."""
+    keys = columns.keys
+    if not keys or (keys[0] >= start and (stop is None or keys[-1] < stop)):
+        return columns
+    low = bisect_left(keys, start)
+    high = len(keys) if stop is None else bisect_left(keys, stop, low)
+    return columns.part(low, high)
+
+
+def end_of_key(keys: list[bytes], place: int) -> int:
+    """Return the first place at or behind `place` that does not split the versions of a key."""
+    if 0 < place < len(keys) and keys[place] == keys[place - 1]:
+        return bisect_right(keys, keys[place], place)
+    return place
+
+
+def is_sorted(keys: list[bytes], sequences: list[int]) -> bool:
+    """Say whether keys ascend, and sequences descend strictly among equal keys."""
+    if not all(map(le, keys, islice(keys, 1, None))):
+        return False
+    repeats = list(map(eq, keys, islice(keys, 1, None)))
+    if True not in repeats:
+        return True
+    falls = map(gt, sequences, islice(sequences, 1, None))
+    return all(fall for fall, repeat in zip(falls, repeats, strict=True) if repeat)

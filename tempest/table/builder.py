@@ -1,0 +1,244 @@
+"""Make the bytes of a table from sorted runs of entries. No IO happens here.
+
+    builder = TableBuilder(header, options)
+    for columns in runs:
+        write each of builder.add(columns)
+    for piece in builder.finish():
+        write it, and give way to others
+    meta = builder.meta
+
+The grammar of the file stands in `tempest.table.format`, `.index`, `.filter` and `.properties`.
+
+Invariants
+- Entries come sorted by key, the versions of a key newest first, across all calls of `add`.
+- A block ends only between two keys; it has about `block_bytes` bytes before compression.
+- The pieces, put end to end, are the file: piece after piece at `bytes_written`.
+- What is done for each entry is done in C; Python loops run over blocks (and over keys once, for
+  the filter, in steps).
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+from operator import add
+
+from xxhash import xxh3_64_intdigest
+
+from tempest.columns import Columns, Kind, encode_columns, make_columns
+from tempest.header import FileHeader, FileKind, encode_header, place_seed
+from tempest.options import Compression
+from tempest.table.block import end_of_key, is_sorted
+from tempest.table.filter import KEYS_PER_STEP, empty_filter, fill
+from tempest.table.format import (
+    FOOTER_SIZE,
+    Footer,
+    block_checksum,
+    encode_block,
+    encode_footer,
+)
+from tempest.table.index import TableIndex, encode_index
+from tempest.table.meta import TableMeta, TableOptions
+from tempest.table.properties import encode_properties
+
+_ENTRY_BYTES = 8  # about what an entry costs beside its key and value
+
+
+class TableBuilder:
+    """One table in the making."""
+
+    def __init__(self, header: FileHeader, options: TableOptions) -> None:
+        assert header.kind is FileKind.TABLE, "a table has the header of a table"
+        self._header = header
+        self._options = options
+        self._seed = place_seed(header)
+        self._pending = _Pending()
+        self._bytes_written = 0
+        self._first_key = b""
+        self._last_keys: list[bytes] = []
+        self._lengths = array("I")
+        self._checksums = array("Q")
+        self._digests = array("Q")
+        self._payload_bytes = 0
+        self._tombstones = 0
+        self._sequence_min = 2**64
+        self._sequence_max = 0
+        self._meta: TableMeta | None = None
+
+    @property
+    def bytes_written(self) -> int:
+        """The length of all pieces returned so far."""
+        return self._bytes_written
+
+    @property
+    def bytes_pending(self) -> int:
+        """About the length of what was added and is in no piece yet."""
+        return self._pending.size
+
+    @property
+    def entries(self) -> int:
+        """How many entries were added."""
+        return len(self._digests) + len(self._pending.keys)
+
+    @property
+    def meta(self) -> TableMeta:
+        """What the manifest shall know of the table; once `finish` is exhausted."""
+        assert self._meta is not None, "the table is not finished"
+        return self._meta
+
+    def add(self, columns: Columns) -> list[bytes]:
+        """Take a run that follows all runs before it; return the pieces that are complete."""
+        pending, block_bytes = self._pending, self._options.block_bytes
+        pieces = [] if self._bytes_written else [self._piece(self._start())]
+        pending.extend(columns)
+        assert is_sorted(pending.keys, pending.sequences), "entries come sorted"
+        assert not (pending.keys and self._last_keys) or (
+            pending.keys[0] > self._last_keys[-1]
+        ), "all versions of a key come together"
+        if pending.size < block_bytes:
+            return pieces
+        start = 0
+        for stop in pending.cuts(block_bytes):
+            pieces.append(self._data_block(start, stop))
+            start = stop
+        pending.drop(start)
+        return pieces
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield the rest of the file, empty pieces where others may have a turn."""
+        if self._pending.keys:
+            yield self._data_block(0, len(self._pending.keys))
+            self._pending = _Pending()
+        assert self._last_keys, "a table has at least one entry"
+        data_end = self._bytes_written
+        bloom = empty_filter(len(self._digests), self._options.filter_bits_per_key)
+        for start in range(0, len(self._digests), KEYS_PER_STEP):
+            fill(bloom, self._digests[start : start + KEYS_PER_STEP])
+            yield b""
+        blocks = [self._block(bloom.encode(), Compression.NONE)]
+        index_offset = self._bytes_written
+        index = TableIndex(
+            self._first_key, self._last_keys, self._lengths, self._checksums
+        )
+        blocks.append(self._block(encode_index(index), self._options.compression))
+        properties_offset = self._bytes_written
+        blocks.append(self._block(self._properties(), Compression.NONE))
+        size = self._bytes_written + FOOTER_SIZE
+        footer, checksum = encode_footer(
+            self._seed,
+            Footer(
+                data_end,
+                index_offset,
+                properties_offset,
+                size,
+                *map(block_checksum, blocks),
+            ),
+        )
+        blocks.append(self._piece(footer))
+        self._meta = self._describe(size, checksum)
+        yield b"".join(blocks)
+
+    def _start(self) -> bytes:
+        return encode_header(self._header)
+
+    def _piece(self, data: bytes) -> bytes:
+        self._bytes_written += len(data)
+        return data
+
+    def _block(self, raw: bytes, compression: Compression) -> bytes:
+        return self._piece(
+            encode_block(self._seed, self._bytes_written, raw, compression)
+        )
+
+    def _data_block(self, start: int, stop: int) -> bytes:
+        """Encode the pending entries [start, stop) and note what the index must know."""
+        columns = self._pending.part(start, stop)
+        block = self._block(encode_columns(columns), self._options.compression)
+        if not self._last_keys:
+            self._first_key = columns.keys[0]
+        self._last_keys.append(columns.keys[-1])
+        self._lengths.append(len(block))
+        self._checksums.append(block_checksum(block))
+        self._digests.extend(map(xxh3_64_intdigest, columns.keys))
+        self._payload_bytes += columns.payload_bytes()
+        self._tombstones += columns.kinds.count(Kind.DELETE)
+        self._sequence_min = min(self._sequence_min, columns.sequence_min())
+        self._sequence_max = max(self._sequence_max, columns.sequence_max())
+        return block
+
+    def _properties(self) -> bytes:
+        return encode_properties(
+            self._describe(0, 0),
+            self._options,
+            blocks=len(self._last_keys),
+            payload_bytes=self._payload_bytes,
+        )
+
+    def _describe(self, size: int, checksum: int) -> TableMeta:
+        return TableMeta(
+            number=self._header.number,
+            life=self._header.life,
+            size=size,
+            smallest=self._first_key,
+            largest=self._last_keys[-1],
+            sequence_min=self._sequence_min,
+            sequence_max=self._sequence_max,
+            entries=len(self._digests),
+            tombstones=self._tombstones,
+            checksum=checksum,
+        )
+
+
+class _Pending:
+    """Entries that do not yet fill a block, as plain columns."""
+
+    def __init__(self) -> None:
+        self.keys: list[bytes] = []
+        self.values: list[bytes] = []
+        self.sequences: list[int] = []
+        self.kinds = bytearray()
+        self.sizes: list[int] = []
+        self.size = 0
+
+    def extend(self, columns: Columns) -> None:
+        keys, values = columns.keys, columns.values
+        self.keys += keys
+        self.values += values
+        self.sequences += columns.sequences()
+        self.kinds += columns.kinds or bytes(len(keys))
+        self.sizes += map(add, map(len, keys), map(len, values))
+        self.size += columns.payload_bytes() + _ENTRY_BYTES * len(keys)
+
+    def cuts(self, block_bytes: int) -> Iterator[int]:
+        """Yield where blocks end; what lies behind the last cut waits for more.
+
+        A block takes the entry that fills it, unless that one alone would double it.
+        """
+        keys = self.keys
+        ends = list(accumulate(map(_ENTRY_BYTES.__add__, self.sizes), initial=0))
+        start = 0
+        while True:
+            last = bisect_left(ends, ends[start] + block_bytes) - 1
+            if last >= len(keys):
+                return
+            alone = ends[last + 1] - ends[start] > 2 * block_bytes and last > start
+            stop = end_of_key(keys, last if alone else last + 1)
+            if stop >= len(keys):
+                return  # the next entry may be of the same key
+            yield stop
+            start = stop
+
+    def part(self, start: int, stop: int) -> Columns:
+        return make_columns(
+            self.keys[start:stop],
+            self.values[start:stop],
+            self.sequences[start:stop],
+            bytes(self.kinds[start:stop]),
+        )
+
+    def drop(self, count: int) -> None:
+        """Forget the first entries: they are written."""
+        size = sum(self.sizes[:count]) + _ENTRY_BYTES * count
+        self.size -= size
+        del self.keys[:count], self.values[:count], self.kinds[:count]
+        del self.sequences[:count], self.sizes[:count]

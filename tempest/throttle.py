@@ -1,0 +1,85 @@
+"""Back-pressure: writers slow down smoothly, then wait, as unflushed work grows.
+
+Pressure is the larger of two shares: bytes in memtables of three memtables' worth, tables in
+level 0 of three times the number that starts a compaction. Up to two thirds nobody notices; from
+there each byte written costs time, more and more of it; at one, writers wait.
+
+Invariants
+- System work (flush, compaction, manifest) never asks here.
+- Waiters are woken when the shape of the store or its health changes, and look again.
+"""
+
+import attrs
+import trio
+
+from tempest.errors import ThrottledError
+from tempest.health import HealthMonitor
+from tempest.memory import Memtables
+from tempest.options import Options
+from tempest.version import Manifest
+from tempest.wakeup import Pulse
+
+SMOOTH_FROM = 2 / 3
+BYTES_A_SECOND_MIN = 4 << 20
+SLEEP_SECONDS_MIN = 0.001
+
+
+@attrs.define(eq=False)
+class Throttle:
+    """Decides whether a write may go on, and how late."""
+
+    memtables: Memtables
+    manifest: Manifest
+    health: HealthMonitor
+    options: Options
+    stalls: int = 0
+    delayed_seconds: float = 0.0
+    _debt_seconds: float = 0.0
+    changed: Pulse = attrs.field(factory=Pulse)
+
+    @property
+    def pressure(self) -> float:
+        """0.0 is idle; at 1.0 and above writers wait."""
+        options = self.options
+        memory = self.memtables.held_bytes / (3 * options.memtable_bytes_max)
+        level0 = len(self.manifest.current.levels[0]) / (3 * options.level0_tables_max)
+        if not self.memtables.waiting:
+            memory = min(memory, SMOOTH_FROM)  # one large batch is not a backlog
+        return max(memory, level0)
+
+    def admit_nowait(self, size: int) -> None:
+        """Let a write of `size` bytes pass, or raise `ThrottledError` or `BackgroundError`."""
+        self.health.check_writable()
+        pressure = self.pressure
+        if pressure <= SMOOTH_FROM:
+            return
+        if pressure >= 1 or self._owe(pressure, size) >= SLEEP_SECONDS_MIN:
+            raise ThrottledError("flush or compaction is behind")
+
+    async def admit(self, size: int) -> None:
+        """Let a write of `size` bytes pass, late if need be. Cancellable while it waits."""
+        self.health.check_writable()
+        if self.pressure <= SMOOTH_FROM:
+            return
+        await self.wait_writable()
+        seconds = self._owe(self.pressure, size)
+        if seconds >= SLEEP_SECONDS_MIN:
+            self._debt_seconds = 0.0
+            self.delayed_seconds += seconds
+            await trio.sleep(seconds)
+            self.health.check_writable()
+
+    async def wait_writable(self) -> None:
+        """Wait until a write would not have to wait; `BackgroundError` if the store only reads."""
+        self.health.check_writable()
+        if self.pressure < 1:
+            return
+        self.stalls += 1
+        while self.pressure >= 1:
+            await self.changed.wait()
+            self.health.check_writable()
+
+    def _owe(self, pressure: float, size: int) -> float:
+        severity = min(1.0, max(0.0, (pressure - SMOOTH_FROM) / (1 - SMOOTH_FROM)))
+        self._debt_seconds += severity * severity * size / BYTES_A_SECOND_MIN
+        return self._debt_seconds

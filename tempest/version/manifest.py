@@ -1,0 +1,117 @@
+"""The manifest: the journal of versions, the numbers it reserves, and who still reads what.
+
+Invariants
+- There is one state: `current` is the journal's, nobody keeps a copy that could differ.
+- A file number is handed out once in the life of the store, and only below a durable ceiling.
+- A file is obsolete only when neither the current version nor a pinned one names it, and never
+  while the outcome of an edit is unknown.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from journal import Journal
+from tempest.version.edit import VersionEdit
+from tempest.version.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NUMBERS_STEP = 64
+
+
+class Versions(Protocol):
+    """What a reader needs: the current version, and files that stay while it is read."""
+
+    @property
+    def current(self) -> Version: ...
+
+    def pin(self) -> Version:
+        """Keep the files of the current version until `unpin`."""
+        ...
+
+    def unpin(self, version: Version) -> None:
+        """Let go of a version that was pinned."""
+        ...
+
+
+@attrs.frozen
+class FixedVersion:
+    """The one version of a store that was opened read-only: its files are held open anyway."""
+
+    current: Version
+
+    def pin(self) -> Version:
+        return self.current
+
+    def unpin(self, version: Version) -> None:
+        pass
+
+
+class Manifest:
+    """The journal of a writable store, from recovery to close."""
+
+    def __init__(self, journal: Journal[Version]) -> None:
+        """Number files from the journal's ceiling on: what is below may have been used."""
+        self.journal = journal
+        self.on_change: Callable[[], None] = _nothing
+        self._next_number = journal.state.number_ceiling
+        self._pins: dict[int, tuple[Version, int]] = {}
+        self._dropped: dict[int, None] = {}
+
+    @property
+    def current(self) -> Version:
+        return self.journal.state
+
+    async def append(self, edit: VersionEdit) -> None:
+        """Make the edit durable; `current` shows it when this returns."""
+        await self.journal.append(edit)
+        for number in (*edit.removed, *edit.segments_removed):
+            self._dropped[number] = None
+        self.on_change()
+
+    async def reserve(self, count: int) -> tuple[int, ...]:
+        """Return `count` file numbers that nobody else was ever given."""
+        while self._next_number + count > self.current.number_ceiling:
+            ceiling = self._next_number + count + NUMBERS_STEP
+            await self.append(VersionEdit(number_ceiling=ceiling))
+        first = self._next_number
+        self._next_number += count
+        return tuple(range(first, first + count))
+
+    def pin(self) -> Version:
+        """Keep the files of the current version until `unpin`."""
+        version = self.current
+        _, count = self._pins.get(id(version), (version, 0))
+        self._pins[id(version)] = (version, count + 1)
+        return version
+
+    def unpin(self, version: Version) -> None:
+        """Let go of a version; its files may be obsolete now."""
+        _, count = self._pins[id(version)]
+        if count > 1:
+            self._pins[id(version)] = (version, count - 1)
+            return
+        del self._pins[id(version)]
+        if self._dropped:
+            self.on_change()
+
+    def take_obsolete(self) -> list[int]:
+        """Return the numbers of files that nobody needs any more; each is returned once."""
+        if not self._dropped or not self.journal.is_settled:
+            return []
+        versions = [self.current, *(version for version, _ in self._pins.values())]
+        needed = {number for version in versions for number in version.numbers}
+        obsolete = [number for number in self._dropped if number not in needed]
+        for number in obsolete:
+            del self._dropped[number]
+        return obsolete
+
+    def drop_again(self, number: int) -> None:
+        """Take back a number whose file could not be removed yet."""
+        self._dropped[number] = None
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,193 @@
+"""What can be read, from the store as it is or from a snapshot of it.
+
+Invariants
+- A view reads at one sequence for each call: the visible one, or the one it was made at.
+- What a call returns was durable (or had whatever level its writer asked for) before the call.
+"""
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Literal, Self, overload
+
+import trio
+
+from io_backends import IoError
+from tempest.engine import Reading
+from tempest.errors import InvalidError, NotOpenError
+from tempest.fairness import BYTES_A_UNIT, CALL_UNITS
+from tempest.keys import bounds, check_key
+from tempest.scan import Range, Row, Rows, Scan, ScanParts, keys_alone, pairs
+from tempest.translate import translate
+
+
+class View:
+    """Reads at the sequence that `at` gives."""
+
+    def __init__(
+        self, reading: Reading, check_open: Callable[[], None], at: int | None
+    ) -> None:
+        self._reading = reading
+        self._check_open = check_open
+        self._fixed_at = at
+
+    def _at(self) -> int:
+        at = self._fixed_at
+        return self._reading.reader.visibility.visible if at is None else at
+
+    def get_nowait(self, key: bytes) -> bytes | None:
+        """Return the value, or None if there is none, without waiting.
+
+        Raises `trio.WouldBlock` if the answer has to come from the device: await `get` then.
+        """
+        check_key(key)
+        self._check_open()
+        try:
+            return self._reading.reader.get_nowait(key, self._at())
+        except IoError as error:
+            raise translate(error) from error
+
+    async def get(self, key: bytes) -> bytes | None:
+        """Return the value, or None if there is none.
+
+        Raises `CorruptionError` or `StorageError` if its bytes cannot be read: never "not
+        found" for what is there. Cancellation gives up the read.
+        """
+        check_key(key)
+        reading = self._reading
+        await reading.fairness.begin()
+        self._check_open()
+        try:
+            value = await reading.reader.get(key, self._at())
+        except IoError as error:
+            raise translate(error) from error
+        size = len(value) if value else 0
+        await reading.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
+        return value
+
+    async def get_many(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        """Return the values of these keys in their order, all at one moment; None for missing."""
+        wanted = list(keys)
+        for key in wanted:
+            check_key(key)
+        reading = self._reading
+        await reading.fairness.begin()
+        self._check_open()
+        position = reading.positions.take(self._at())
+        try:
+            return await reading.reader.get_many(wanted, position, reading.fairness)
+        except IoError as error:
+            raise translate(error) from error
+        finally:
+            reading.positions.release(position)
+
+    @overload
+    def scan(
+        self,
+        *,
+        prefix: bytes | None = None,
+        start: bytes | None = None,
+        stop: bytes | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+        keys_only: Literal[False] = False,
+    ) -> Rows[Row]: ...
+
+    @overload
+    def scan(
+        self,
+        *,
+        prefix: bytes | None = None,
+        start: bytes | None = None,
+        stop: bytes | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+        keys_only: Literal[True],
+    ) -> Rows[bytes]: ...
+
+    @overload
+    def scan(
+        self,
+        *,
+        prefix: bytes | None = None,
+        start: bytes | None = None,
+        stop: bytes | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+        keys_only: bool,
+    ) -> Rows[Row] | Rows[bytes]: ...
+
+    def scan(
+        self,
+        *,
+        prefix: bytes | None = None,
+        start: bytes | None = None,
+        stop: bytes | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+        keys_only: bool = False,
+    ) -> Rows[Row] | Rows[bytes]:
+        """Walk over a key range in order: `async with store.scan(...) as rows`.
+
+        Args:
+            prefix: only keys that start with it.
+            start: lowest key, inclusive, also in reverse.
+            stop: end of the range, exclusive, also in reverse.
+            reverse: from the highest key down.
+            limit: at most so many rows.
+            keys_only: rows are keys instead of `(key, value)`.
+
+        The rows are those of the moment at which the block is entered; what is written
+        meanwhile is not seen. `rows.chunks(n)` iterates over lists of n rows.
+        """
+        if limit is not None and limit < 0:
+            raise InvalidError(f"a scan of {limit} rows is not possible")
+        self._check_open()
+        low, high = bounds(prefix, start, stop)
+        reading = self._reading
+        parts = ScanParts(
+            reading.reader, reading.positions, reading.fairness, self._check_open
+        )
+        scan = Scan(parts, Range(low, high, reverse, limit), self._fixed_at)
+        return Rows(scan, keys_alone) if keys_only else Rows(scan, pairs)
+
+
+class Snapshot(View):
+    """The store as it was when the block was entered: `async with store.snapshot() as view`.
+
+    It costs a position: versions that it can see are kept until it is closed.
+    """
+
+    def __init__(self, reading: Reading, check_store_open: Callable[[], None]) -> None:
+        super().__init__(reading, self._check_both, None)
+        self._check_store_open = check_store_open
+
+    async def __aenter__(self) -> Self:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self._check_store_open()
+        if self._fixed_at is not None:
+            raise InvalidError("the snapshot is open already", "Make another one")
+        visible = self._reading.reader.visibility.visible
+        self._fixed_at = self._reading.positions.take(visible)
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of what only this snapshot can see. Idempotent; never waits."""
+        if self._is_open and self._fixed_at is not None:
+            self._is_open = False
+            self._reading.positions.release(self._fixed_at)
+
+    _is_open = False
+
+    def _check_both(self) -> None:
+        self._check_store_open()
+        if not self._is_open:
+            raise NotOpenError("snapshot")

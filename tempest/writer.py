@@ -1,0 +1,208 @@
+"""How writes enter the store: one synchronous step into the open frame, then a wait for the level.
+
+    MEMORY   in place in the open frame; visible at once if nothing before it is pending
+    OS       sealed and handed to the operating system on the spot while nothing else is on its
+             way, else by the committer
+    DISK     by the committer's next sync, together with everybody who waits
+
+Invariants
+- A write takes effect when it enters the open frame. Cancelled before: nothing happened.
+  Cancelled after: it stays, in log order, and only the wait is given up.
+- Nothing becomes visible before the level it promised, nor before what stands before it.
+- A batch enters whole: while a large one enters step by step, no other write can, and no frame
+  is sealed.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+
+import attrs
+import trio
+
+from io_backends import IoError
+from tempest.batch import Batch
+from tempest.columns import Columns, Kind
+from tempest.committer import Committer
+from tempest.errors import ThrottledError
+from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, Fairness
+from tempest.log import Visibility, encode_payload
+from tempest.options import Durability
+from tempest.reader import Reader
+from tempest.snapshot import Positions
+from tempest.throttle import Throttle
+
+STEP_ENTRIES = 512
+INLINE_BYTES_MAX = 16 << 10
+
+
+@attrs.define(eq=False)
+class Writer:
+    """Puts entries into the open frame and waits for what they were promised."""
+
+    committer: Committer
+    reader: Reader
+    positions: Positions
+    throttle: Throttle
+    fairness: Fairness
+    _gate: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def _visibility(self) -> Visibility:
+        return self.committer.visibility
+
+    def write_nowait(self, key: bytes, value: bytes | None, level: Durability) -> None:
+        """Write one key without waiting, or raise `trio.WouldBlock` and write nothing."""
+        size = len(key) + (len(value) if value else 0)
+        if self.committer.is_entering:
+            raise ThrottledError("a large batch is entering")
+        self.throttle.admit_nowait(size)
+        if not self._visibility.is_current or level is Durability.DISK:
+            raise trio.WouldBlock
+        if level is Durability.MEMORY:
+            self._enter(key, value, level)
+        elif not self._flush_inline(key, value, size):
+            raise trio.WouldBlock
+        self.committer.note_growth()
+
+    async def write(self, key: bytes, value: bytes | None, level: Durability) -> None:
+        """Write one key and wait for its level."""
+        await self.fairness.begin()
+        size = len(key) + (len(value) if value else 0)
+        await self._admit(size)
+        if level is Durability.OS and self._flush_inline(key, value, size):
+            self.committer.note_growth()
+        else:
+            await self._wait(self._enter(key, value, level))
+        await self.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
+
+    async def write_batch(self, batch: Batch, level: Durability) -> None:
+        """Write all of a batch as one, and wait for its level."""
+        await self.fairness.begin()
+        if not batch.entries:
+            return
+        await self._admit(batch.bytes)
+        if len(batch) <= STEP_ENTRIES:
+            last = self._enter_all(batch, level)
+            await self.fairness.spend(CALL_UNITS * len(batch))
+        else:
+            last = await self._enter_slowly(batch, level)
+        await self._wait(last)
+
+    async def update(
+        self,
+        key: bytes,
+        function: Callable[[bytes | None], bytes | None],
+        level: Durability,
+    ) -> bytes | None:
+        """Read, compute and write one key as one step in log order; return the new value."""
+        await self.fairness.begin()
+        await self._admit(len(key))
+        old = await self.reader.newest(key)
+        while self.committer.is_entering:
+            await self._gate.wait()
+            old = await self.reader.newest(key)
+        derived_from = self._visibility.last
+        value = function(old)
+        if value is None and old is None:
+            await self._wait(derived_from)
+            return None
+        size = len(key) + (len(value) if value else 0)
+        if level is Durability.OS and self._flush_inline(key, value, size):
+            self.committer.note_growth()
+        else:
+            await self._wait(self._enter(key, value, level))
+        await self.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
+        return value
+
+    async def _admit(self, size: int) -> None:
+        await self.throttle.admit(size)
+        while self.committer.is_entering:
+            await self._gate.wait()
+
+    async def _wait(self, sequence: int) -> None:
+        """Wake the committer if there is something for it, and wait until it has done it."""
+        if self._visibility.visible < sequence:
+            self.committer.work.set()
+            await self._visibility.wait(sequence)
+        else:
+            self.committer.note_growth()
+
+    def _enter(self, key: bytes, value: bytes | None, level: Durability) -> int:
+        """Put one entry into memtable and open frame; return its sequence."""
+        visibility = self._visibility
+        sequence = visibility.last = visibility.last + 1
+        if level is not Durability.MEMORY:
+            visibility.block(sequence, sequence, synced=level is Durability.DISK)
+        elif visibility.is_current:
+            visibility.visible = sequence
+        self._place(key, (sequence, value))
+        return sequence
+
+    def _place(self, key: bytes, entry: tuple[int, bytes | None]) -> None:
+        committer = self.committer
+        kept = committer.memtables.active.put(
+            key, entry, committer.visibility.visible, self.positions.taken
+        )
+        committer.log.open.put(key, entry, kept)
+
+    def _enter_all(self, batch: Batch, level: Durability) -> int:
+        last = self._block_batch(batch, level)
+        sequence = last - len(batch)
+        for key, value in batch.entries.items():
+            sequence += 1
+            self._place(key, (sequence, value))
+        return last
+
+    async def _enter_slowly(self, batch: Batch, level: Durability) -> int:
+        """Enter a large batch in steps that others run between; nobody sees it half."""
+        committer = self.committer
+        committer.is_entering = True
+        self._gate = trio.Event()
+        try:
+            last = self._block_batch(batch, level)
+            sequence = last - len(batch)
+            entries = iter(batch.entries.items())
+            while step := list(islice(entries, STEP_ENTRIES)):
+                for key, value in step:
+                    sequence += 1
+                    self._place(key, (sequence, value))
+                await trio.lowlevel.cancel_shielded_checkpoint()
+        finally:
+            committer.is_entering = False
+            self._gate.set()
+            committer.work.set()
+        return last
+
+    def _block_batch(self, batch: Batch, level: Durability) -> int:
+        """Give a batch its sequences and hide them; return the last. MEMORY counts as OS."""
+        visibility = self._visibility
+        first = visibility.last + 1
+        visibility.last += len(batch)
+        visibility.block(first, visibility.last, synced=level is Durability.DISK)
+        return visibility.last
+
+    def _flush_inline(self, key: bytes, value: bytes | None, size: int) -> bool:
+        """Seal one entry and hand it to the operating system on the spot, if that is possible."""
+        committer = self.committer
+        if size > INLINE_BYTES_MAX or not committer.can_flush_inline:
+            return False
+        visibility, log = self._visibility, committer.log
+        sequence = visibility.last + 1
+        kinds = b"" if value is not None else bytes([Kind.DELETE])
+        run = Columns(0, [key], [value or b""], sequence, b"", kinds)
+        frame = log.seal(encode_payload([run]), sequence)
+        try:
+            if log.has_room():
+                log.flush_nowait(frame)
+        except trio.WouldBlock:
+            pass
+        except IoError as error:
+            committer.fail(error)
+        if log.flushed < frame.end:
+            log.unseal(frame)
+            return False
+        visibility.last = visibility.flushed = visibility.visible = sequence
+        committer.memtables.active.put(
+            key, (sequence, value), sequence, self.positions.taken
+        )
+        return True

@@ -1,0 +1,50 @@
+"""Checking a table finds what no checksum can: a table that was written wrong."""
+
+import attrs
+import pytest
+
+from tempest.errors import CorruptionError
+from tempest.table import TableBuilder, TableMeta, TableOptions, builder, check_table
+from tests.tempest.table.support import World, build, puts
+
+
+async def problem_of(data: bytes, meta: TableMeta) -> str:
+    world = World()
+    await world.add(data)
+    table = await world.open(meta)
+    with pytest.raises(CorruptionError) as caught:
+        await check_table(table)
+    return caught.value.detail
+
+
+async def test_a_sound_table_passes() -> None:
+    data, meta = build(puts(100))
+    world = World()
+    await world.add(data)
+    await check_table(await world.open(meta))
+
+
+async def test_entries_out_of_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "is_sorted", lambda *_: True)
+    run = puts(4)
+    run.keys[1:3] = run.keys[2:0:-1]
+    detail = await problem_of(*build(run, TableOptions()))
+    assert "not in order" in detail
+
+
+async def test_a_filter_that_denies_a_key_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(builder, "fill", lambda *_: None)
+    assert "filter denies" in await problem_of(*build(puts(3)))
+
+
+async def test_counts_that_lie_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    describe = TableBuilder._describe
+
+    def lie(self: TableBuilder, size: int, checksum: int) -> object:
+        return attrs.evolve(describe(self, size, checksum), tombstones=5)
+
+    monkeypatch.setattr(TableBuilder, "_describe", lie)
+    detail = await problem_of(*build(puts(3)))
+    assert "expected (3, 5, 1, 3), found (3, 0, 1, 3)" in detail
