@@ -31,6 +31,7 @@ from io_backends.errors import (
     PowerLostError as PowerLostError,
     ReadOnlyDeviceError as ReadOnlyDeviceError,
     TooManyFilesError as TooManyFilesError,
+    UnsupportedPlatformError as UnsupportedPlatformError,
 )
 from io_backends.faults import (
     MUTATING as MUTATING,
@@ -103,6 +104,7 @@ __all__ = [
     "TracingIo",
     "Unit",
     "UnitKind",
+    "UnsupportedPlatformError",
     "VirtualDisk",
     "VirtualIo",
     "check_io",

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from io_backends.errors import JobError, PowerLostError
+from io_backends.errors import IoError, JobError, PowerLostError
 from io_backends.protocol import Io
 
 
@@ -17,4 +17,5 @@ async def run_inline(
     except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         detail = f"{type(error).__name__}: {error}"
-        raise JobError("run_job", name, detail=detail) from error
+        number = error.errno if isinstance(error, IoError) else None
+        raise JobError("run_job", name, number, detail) from error

@@ -31,6 +31,7 @@ SEQUENCE_MAX = 2**63 - 1
 
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _WRITTEN = b"\x00\x01"
+_number = int.from_bytes
 
 
 class Kind(IntEnum):
@@ -64,9 +65,7 @@ class Columns(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=T
             return self.sequence_base + index
         width = len(deltas) // len(self.keys)
         place = index * width
-        return self.sequence_base + int.from_bytes(
-            deltas[place : place + width], "little"
-        )
+        return self.sequence_base + _number(deltas[place : place + width], "little")
 
     def sequences(self) -> list[int]:
         """Return the sequences of all entries."""
@@ -176,8 +175,8 @@ def _check_kinds(columns: Columns, path: str) -> None:
 
 def _pack(sequences: Sequence[int], base: int) -> bytes:
     """Return the distances from `base` in the narrowest width that holds the largest."""
-    span = max(sequences) - base
-    width = next(width for width in _CODES if span < 1 << 8 * width)
+    bits = (max(sequences) - base).bit_length()
+    width = 1 if bits <= 8 else 2 if bits <= 16 else 4 if bits <= 32 else 8
     deltas = array(_CODES[width], [sequence - base for sequence in sequences])
     if sys.byteorder == "big":
         deltas.byteswap()

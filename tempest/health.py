@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from io_backends import ForkedError, PowerLostError
 from tempest.errors import BackgroundError, CorruptionError, OutcomeUnknownError
 from tempest.translate import translate
 from tempest.wakeup import Wakeup
@@ -79,6 +80,8 @@ class HealthMonitor:
         if isinstance(translate(error), CorruptionError):
             self._is_damaged = True
             source = "damage"
+        elif isinstance(error, (PowerLostError, ForkedError)):
+            self._is_damaged = True  # nothing will ever work again through this backend
         self._troubles.setdefault(source, error)
         if self._is_damaged:
             self._move(HealthState.READ_ONLY)

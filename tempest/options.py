@@ -54,7 +54,7 @@ def _between(
     low: Number, high: Number
 ) -> "Callable[[object, attrs.Attribute[Number], Number], None]":
     """Refuse what is no number of this kind, or out of bounds."""
-    wanted = (int,) if isinstance(low, int) else (int, float)
+    wanted = (int,) if type(low) is int else (int, float)
 
     def check(_: object, attribute: "attrs.Attribute[Number]", value: Number) -> None:
         if type(value) not in wanted:

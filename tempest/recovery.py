@@ -180,8 +180,8 @@ async def _continue_log(
     log = HybridLog(io, folder, store_id, replayed.confirmed)
     keeper = SegmentKeeper(log, manifest, options.segment_bytes_max)
     try:
-        for frame, last_sequence in replayed.unconfirmed:
-            log.recover(frame.payload, frame.address, last_sequence)
+        for frame in replayed.unconfirmed:
+            log.recover(frame)
         if replayed.unconfirmed:
             await keeper.carry_over()
         await keeper.roll(first)

@@ -16,7 +16,14 @@ import trio
 
 from io_backends import Io, NotFoundError
 from tempest.errors import CorruptionError
-from tempest.log import Frame, SegmentMeta, SegmentReader, open_segment, segment_name
+from tempest.log import (
+    Frame,
+    SealedFrame,
+    SegmentMeta,
+    SegmentReader,
+    open_segment,
+    segment_name,
+)
 from tempest.memory import Memtables
 from tempest.version import Version
 
@@ -35,7 +42,7 @@ class Replayed:
     bytes: int = 0
     torn_bytes: int = 0
     is_clean: bool = True
-    unconfirmed: list[tuple[Frame, int]] = attrs.field(factory=list)
+    unconfirmed: list[SealedFrame] = attrs.field(factory=list)
 
 
 class Replay:
@@ -101,13 +108,15 @@ class Replay:
         if reader.address < mark:
             raise _damage(reader, f"the log was synced up to address {mark}")
         replayed.is_clean = False
-        replayed.confirmed = waiting[0].address if waiting else reader.address
+        replayed.confirmed = waiting[0].header.follows if waiting else reader.address
         replayed.torn_bytes = reader.segment.size - reader.segment.meta.offset(
             reader.address
         )
         for frame in waiting if not read_only else ():
             last = await self._load(frame, path, replayed)
-            replayed.unconfirmed.append((frame, last))
+            replayed.unconfirmed.append(
+                SealedFrame(frame.address, frame.header.follows, frame.payload, last)
+            )
 
     async def _load(self, frame: Frame, path: str, replayed: Replayed) -> int:
         """Put a frame's entries into the memtable; return the newest sequence so far."""

@@ -39,6 +39,8 @@ def run(arguments: list[str]) -> int:
         # The interpreter flushes stdout once more when it ends; give it somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of the command's own files: a store raises TempestError
+        return complain(f"{error}.")
     return status if isinstance(status, int) else 0
 
 

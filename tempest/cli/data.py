@@ -1,7 +1,6 @@
 """`tempest get`, `put`, `delete` and `scan`: single keys and runs of keys."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -166,20 +165,17 @@ def scan(  # noqa: PLR0913  # one parameter for each option of store.scan
             ) as rows,
         ):
             async for chunk in rows.chunks(ROWS_PER_WRITE):
-                lines = _lines(chunk, keys_only=keys_only, json=json)
-                write_bytes(b"".join(lines))
+                write_bytes(b"".join(row_line(row, json=json) for row in chunk))
 
     trio.run(run)
     return 0
 
 
-def _lines(
-    rows: list[tuple[bytes, bytes]], *, keys_only: bool, json: bool
-) -> Iterator[bytes]:
-    for key, value in rows:
-        if json:
-            values = {} if keys_only else to_json("value", value)
-            yield json_line({**to_json("key", key), **values})
-        else:
-            text = show(key) if keys_only else f"{show(key)}\t{show(value)}"
-            yield f"{text}\n".encode()
+def row_line(row: tuple[bytes, bytes] | bytes, *, json: bool) -> bytes:
+    """Render a row, or a key alone, as one line."""
+    if isinstance(row, bytes):
+        return json_line(to_json("key", row)) if json else f"{show(row)}\n".encode()
+    key, value = row
+    if json:
+        return json_line({**to_json("key", key), **to_json("value", value)})
+    return f"{show(key)}\t{show(value)}\n".encode()

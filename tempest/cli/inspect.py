@@ -53,7 +53,7 @@ def verify(store: str, /, *, json: bool = False) -> int:
 
     report = trio.run(run)
     if json:
-        print_json(report)
+        print_json({"whole": report.whole, "files": report.files})
     else:
         _print_verdict(store, report)
     return 0 if report.whole else DAMAGED

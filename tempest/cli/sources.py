@@ -10,7 +10,7 @@ Invariants
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -67,17 +67,23 @@ def open_source(name: str) -> Iterator[Source]:
         raise UsageError(f"The source cannot be read: {error}.") from error
 
 
-def tree_files(root: Path) -> list[tuple[str, int]]:
-    """List the regular files below `root` with their sizes, sorted; links are left out."""
+def tree_files(root: Path, *, skip: Container[str] = ()) -> list[tuple[str, int]]:
+    """List the regular files below `root` with their sizes, sorted by path.
+
+    Links are left out, and so are the folders whose path below `root` is in `skip`.
+    """
     found = []
-    for folder, folders, names in os.walk(root, onerror=_refuse):
-        folders.sort()
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
-                relative = path.relative_to(root).as_posix()
-                found.append((relative, path.stat().st_size))
-    return sorted(found, key=lambda entry: os.fsencode(entry[0]))
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.is_file(follow_symlinks=False):
+                    found.append((path, entry.stat(follow_symlinks=False).st_size))
+                elif entry.is_dir(follow_symlinks=False) and path not in skip:
+                    folders.append(path)
+    return sorted(found, key=lambda file: os.fsencode(file[0]))
 
 
 def tree_rows(root: Path, files: list[tuple[str, int]]) -> Iterator[Row]:
@@ -115,7 +121,3 @@ def _one_of(name: str, text: str | None, data: bytes | None) -> bytes:
             f"it needs {name!r} or '{name}_base64', one of the two"
         )
     return text.encode() if text is not None else data or b""
-
-
-def _refuse(error: OSError) -> None:
-    raise error

@@ -52,9 +52,9 @@ class TableOutputs:
         while columns.keys:
             if self._open is None:
                 self._open = await self._create()
-            count = self._fitting(columns)
-            await self._open.add(columns.part(0, count))
-            columns = columns.part(count, len(columns.keys))
+            count, total = self._fitting(columns), len(columns.keys)
+            await self._open.add(columns if count == total else columns.part(0, count))
+            columns = columns.part(count, total)
             if self._room() == 0:
                 await self._end_table(self._open)
 

@@ -3,13 +3,13 @@
 from tempest.log.frame import (
     FRAME_HEADER_BYTES as FRAME_HEADER_BYTES,
     Frame as Frame,
+    SealedFrame as SealedFrame,
     decode_payload as decode_payload,
     encode_payload as encode_payload,
 )
 from tempest.log.hybrid_log import (
     ActiveSegment as ActiveSegment,
     HybridLog as HybridLog,
-    SealedFrame as SealedFrame,
     capacity_bytes as capacity_bytes,
 )
 from tempest.log.open_frame import OpenFrame as OpenFrame

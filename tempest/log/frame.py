@@ -1,16 +1,18 @@
 """Cut log writes into checksummed frames, and back. No IO happens here.
 
-A frame is what commits as one; a run of frames fills a segment without gaps:
+A frame is what commits as one. It begins where the one before it ends, or, once bytes in that
+sector may have been synced, at the next sector (512 bytes): a torn write must not reach them.
 
-    frame   := magic:u32 length:u32 address:u64 synced_until:u64 payload_checksum:u64
-               checksum:u64 payload:u8[length]                           (little-endian)
+    frame   := magic:u32 length:u32 address:u64 follows:u64 synced_until:u64
+               payload_checksum:u64 checksum:u64 payload:u8[length]      (little-endian)
     payload := (run_length:u32 run:u8[run_length])*
 
-`payload_checksum` is XXH3-64 of the payload; `checksum` is the checksum of the 32 bytes before
-it, seeded by the file and the address (`tempest.header.checksum_at`), so that a frame can be
-given another place without its payload being read again. `run` is a `tempest.columns` run; a
-frame with no payload is a mark. `synced_until` is the address up to which the log was known to
-be synced when the frame was written.
+`follows` is the address at which the frame before it ended, so that no frame can be left out
+unnoticed. `payload_checksum` is XXH3-64 of the payload; `checksum` is the checksum of the 40
+bytes before it, seeded by the file and the address (`tempest.header.checksum_at`), so that a
+frame can be given another place without its payload being read again. `run` is a
+`tempest.columns` run; a frame with no payload is a mark. `synced_until` is the address up to
+which the log was known to be synced when the frame was written.
 
 Invariants
 - A frame is all or nothing: `parse` returns it whole and verified, or None.
@@ -28,9 +30,10 @@ from tempest.header import checksum_at
 
 MAGIC = 0x4D52_4654  # "TFRM" as it stands in the file
 MAGIC_BYTES = MAGIC.to_bytes(4, "little")
-FRAME_HEADER_BYTES = 40
+FRAME_HEADER_BYTES = 48
+SECTOR_BYTES = 512
 
-_FIELDS = struct.Struct("<IIQQQ")
+_FIELDS = struct.Struct("<IIQQQQ")
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
 
@@ -41,6 +44,7 @@ class FrameHeader:
 
     address: int
     length: int
+    follows: int
     synced_until: int
     payload_checksum: int
 
@@ -69,27 +73,55 @@ class Frame:
         return decode_payload(self.payload, path, self.address)
 
 
-def encode_frame(seed: int, address: int, synced_until: int, payload: bytes) -> bytes:
-    """Return the bytes of a frame that stands at `address` of the file with `seed`."""
-    fields = _FIELDS.pack(
-        MAGIC, len(payload), address, synced_until, xxh3_64_intdigest(payload)
-    )
-    return fields + _U64.pack(checksum_at(seed, address, fields)) + payload
+@attrs.frozen
+class SealedFrame:
+    """A frame that has its addresses, before it is written into any file."""
+
+    address: int
+    follows: int
+    payload: bytes
+    last_sequence: int
+
+    @property
+    def end(self) -> int:
+        return self.address + FRAME_HEADER_BYTES + len(self.payload)
+
+    def encode(self, seed: int, synced_until: int) -> bytes:
+        """Return the bytes of the frame as it stands in the file with this seed."""
+        payload = self.payload
+        fields = _FIELDS.pack(
+            MAGIC,
+            len(payload),
+            self.address,
+            self.follows,
+            synced_until,
+            xxh3_64_intdigest(payload),
+        )
+        return fields + _U64.pack(checksum_at(seed, self.address, fields)) + payload
+
+
+def sector_start(address: int) -> int:
+    """Return the address at which the sector of `address` begins."""
+    return address - address % SECTOR_BYTES
+
+
+def next_sector(address: int) -> int:
+    """Return the first sector boundary at or above `address`."""
+    return -(-address // SECTOR_BYTES) * SECTOR_BYTES
 
 
 def decode_frame_header(seed: int, address: int, data: bytes) -> FrameHeader | None:
     """Return the header in `data`, or None if no frame of this file begins at `address`."""
     if len(data) < FRAME_HEADER_BYTES:
         return None
-    magic, length, found_address, synced_until, payload_checksum = _FIELDS.unpack_from(
-        data
-    )
+    fields = _FIELDS.unpack_from(data)
+    magic, length, found_address, follows, synced_until, payload_checksum = fields
     (checksum,) = _U64.unpack_from(data, _FIELDS.size)
     if magic != MAGIC or found_address != address:
         return None
     if checksum != checksum_at(seed, address, data[: _FIELDS.size]):
         return None
-    return FrameHeader(address, length, synced_until, payload_checksum)
+    return FrameHeader(address, length, follows, synced_until, payload_checksum)
 
 
 def verify_payload(header: FrameHeader, payload: bytes) -> bool:

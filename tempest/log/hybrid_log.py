@@ -12,6 +12,7 @@ Invariants
   the device loses nothing: `confirmed` is where that has happened.
 - After a failed write or sync the segment is finished with: nothing touches it again, and the
   frames above `confirmed` are written at the same addresses to a new segment.
+- No write ever touches a sector in which another byte was, or is being, synced.
 - Frames are flushed in address order: none is handed to the operating system before those below.
 """
 
@@ -21,23 +22,16 @@ import attrs
 import trio
 
 from io_backends import File, Io
-from tempest.header import HEADER_SIZE, encode_header, place_seed
-from tempest.log.frame import FRAME_HEADER_BYTES, encode_frame, encode_payload
+from tempest.header import encode_header, place_seed
+from tempest.log.frame import (
+    SECTOR_BYTES,
+    SealedFrame,
+    encode_payload,
+    next_sector,
+    sector_start,
+)
 from tempest.log.open_frame import GatheredFrame, OpenFrame
 from tempest.log.segment import SegmentMeta, segment_name
-
-
-@attrs.frozen
-class SealedFrame:
-    """A frame that has its addresses; it is kept until a later sync has returned."""
-
-    address: int
-    payload: bytes
-    last_sequence: int
-
-    @property
-    def end(self) -> int:
-        return self.address + FRAME_HEADER_BYTES + len(self.payload)
 
 
 @attrs.define(eq=False)
@@ -61,6 +55,9 @@ class HybridLog:
         self.open = OpenFrame()
         self.tail = self.flushed = self.durable = self.confirmed = tail
         self.segment: ActiveSegment | None = None
+        self._barrier = (
+            tail  # what lies below was synced, or a sync of it is on its way
+        )
         self.data_end = tail  # where the newest frame that is more than a mark ends
         self.flushed_sequence = 0  # newest sequence handed to the operating system
         self.is_busy = (
@@ -101,7 +98,10 @@ class HybridLog:
 
     def seal(self, payload: bytes, last_sequence: int) -> SealedFrame:
         """Give a payload the next addresses. It is retained from here on."""
-        frame = SealedFrame(self.tail, payload, last_sequence)
+        address = self.tail
+        if sector_start(address) < self._barrier:
+            address = next_sector(address)
+        frame = SealedFrame(address, self.tail, payload, last_sequence)
         self.tail = frame.end
         self._retained.append(frame)
         if payload:
@@ -111,21 +111,21 @@ class HybridLog:
     def flush_nowait(self, frame: SealedFrame) -> None:
         """Hand a small frame to the operating system, or raise `trio.WouldBlock` or `IoError`."""
         segment = self._writable()
-        data = encode_frame(segment.seed, frame.address, self.durable, frame.payload)
+        data = frame.encode(segment.seed, self.durable)
         segment.file.write_at_nowait(segment.meta.offset(frame.address), data)
         self._flushed(frame, len(data))
 
-    def recover(self, payload: bytes, address: int, last_sequence: int) -> None:
+    def recover(self, frame: SealedFrame) -> None:
         """Take back a frame of an earlier life that is not known to be durable."""
-        self._retained.append(SealedFrame(address, payload, last_sequence))
-        self.tail = self._retained[-1].end
+        self._retained.append(frame)
+        self.tail = frame.end
 
     def unseal(self, frame: SealedFrame) -> None:
         """Take back the newest frame, none of which was written."""
         assert self._retained[-1] is frame, "only the newest frame can be taken back"
         self._retained.pop()
-        self.tail = frame.address
-        self.data_end = min(self.data_end, frame.address)
+        self.tail = frame.follows
+        self.data_end = min(self.data_end, frame.follows)
 
     async def flush(self) -> None:
         """Hand every sealed frame to the operating system, in address order."""
@@ -136,9 +136,7 @@ class HybridLog:
                 break
             frames.append(frame)
         for frame in reversed(frames):
-            data = encode_frame(
-                segment.seed, frame.address, self.durable, frame.payload
-            )
+            data = frame.encode(segment.seed, self.durable)
             await segment.file.write_at(segment.meta.offset(frame.address), data)
             self._flushed(frame, len(data))
 
@@ -150,7 +148,7 @@ class HybridLog:
     async def sync(self) -> int:
         """Make everything flushed so far durable; return the newest sequence that is."""
         segment = self._writable()
-        target = self.flushed
+        target = self._barrier = self.flushed
         await segment.file.sync()
         return self._synced(target)
 
@@ -190,9 +188,7 @@ class HybridLog:
     async def rewrite(self, segment: ActiveSegment, frames: list[SealedFrame]) -> None:
         """Write frames at their addresses into a segment that is not adopted yet, and sync."""
         for frame in frames:
-            data = encode_frame(
-                segment.seed, frame.address, segment.meta.first, frame.payload
-            )
+            data = frame.encode(segment.seed, segment.meta.first)
             await segment.file.write_at(segment.meta.offset(frame.address), data)
             self.bytes_written += len(data)
         await segment.file.sync()
@@ -200,7 +196,7 @@ class HybridLog:
 
     def rewritten(self) -> None:
         """Note that everything sealed is durable in the segment that was adopted."""
-        self.flushed = self.durable = self.tail
+        self.flushed = self.durable = self._barrier = self.tail
         for frame in self._retained:
             self.flushed_sequence = max(self.flushed_sequence, frame.last_sequence)
 
@@ -229,7 +225,7 @@ class HybridLog:
 
 def capacity_bytes(frames_bytes: int, segment_bytes_max: int) -> int:
     """Return how many addresses a new segment takes: room for what is waiting, at least."""
-    return max(frames_bytes, segment_bytes_max - HEADER_SIZE)
+    return max(frames_bytes, segment_bytes_max - SECTOR_BYTES)
 
 
 async def _close(file: File) -> None:

@@ -20,9 +20,11 @@ from tempest.errors import CorruptionError
 from tempest.log.frame import (
     FRAME_HEADER_BYTES,
     MAGIC_BYTES,
+    SECTOR_BYTES,
     Frame,
     FrameHeader,
     decode_frame_header,
+    next_sector,
     verify_payload,
 )
 from tempest.log.segment import OpenSegment, SegmentMeta, open_segment, segment_name
@@ -45,18 +47,14 @@ class SegmentReader:
 
     async def next(self) -> Frame | None:
         """Return the next frame, or None where none verifies (`address` stays there)."""
-        header = await self._header_at(self.address)
-        if header is None:
+        frame = await self._frame_at(self.address)
+        if frame is None and self.address % SECTOR_BYTES:
+            frame = await self._frame_at(next_sector(self.address))
+        if frame is None or frame.header.follows != self.address:
             return None
-        offset = self.segment.meta.offset(self.address)
-        if offset + header.size > self._stop:
-            return None
-        payload = await self._read(offset + FRAME_HEADER_BYTES, header.length)
-        if not verify_payload(header, payload):
-            return None
-        self.address = header.end
-        self.highest_mark = max(self.highest_mark, header.synced_until)
-        return Frame(header, payload)
+        self.address = frame.header.end
+        self.highest_mark = max(self.highest_mark, frame.header.synced_until)
+        return frame
 
     async def mark_behind(self) -> int:
         """Return the highest synced-until mark of any frame that verifies behind `address`."""
@@ -67,21 +65,23 @@ class SegmentReader:
             window = await self._read(offset, min(WINDOW_BYTES, self._stop - offset))
             place = window.find(MAGIC_BYTES)
             while place >= 0:
-                address = meta.first + offset + place - meta.offset(meta.first)
-                highest = max(highest, await self._verified_mark(address))
+                frame = await self._frame_at(meta.address(offset + place))
+                if frame is not None:
+                    highest = max(highest, frame.header.synced_until)
                 place = window.find(MAGIC_BYTES, place + 1)
             offset += max(1, len(window) - len(MAGIC_BYTES) + 1)
         return highest
 
-    async def _verified_mark(self, address: int) -> int:
+    async def _frame_at(self, address: int) -> Frame | None:
+        """Return the frame that begins at this address, if one verifies there."""
         header = await self._header_at(address)
         if header is None:
-            return 0
+            return None
         offset = self.segment.meta.offset(address)
         if offset + header.size > self._stop:
-            return 0
+            return None
         payload = await self._read(offset + FRAME_HEADER_BYTES, header.length)
-        return header.synced_until if verify_payload(header, payload) else 0
+        return Frame(header, payload) if verify_payload(header, payload) else None
 
     async def _header_at(self, address: int) -> FrameHeader | None:
         offset = self.segment.meta.offset(address)
@@ -164,9 +164,9 @@ class FrameScanner:
 
 
 def segment_at(segments: Sequence[SegmentMeta], address: int) -> SegmentMeta | None:
-    """Return the first segment that holds `address` or anything above it."""
+    """Return the first segment that holds `address` or anything above it; some are empty."""
     for meta in segments:
-        if meta.end is None or address < meta.end:
+        if meta.end is None or max(address, meta.first) < meta.end:
             return meta
     return None
 

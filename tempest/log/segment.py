@@ -1,9 +1,10 @@
 """A log segment: one file that holds a stretch of the log's addresses.
 
-    segment := header:u8[64] frame*            named log-NUMBER, twelve digits
+    segment := header:u8[64] zero:u8[448] frame*            named log-NUMBER, twelve digits
 
-Address `a` of a segment stands at byte `64 + a - first` of its file. What lies behind the last
-frame (zeros, a torn frame) is not part of the log.
+Address `a` of a segment stands at byte `512 + a - (first - first mod 512)` of its file: sectors of
+the address space are sectors of the file. What lies between frames and behind the last one
+(zeros, a torn frame) is not part of the log.
 
 Invariants
 - A segment counts from `first` up to `end`; while `end` is None it is the one being written.
@@ -22,6 +23,7 @@ from tempest.header import (
     decode_header,
     place_seed,
 )
+from tempest.log.frame import SECTOR_BYTES, sector_start
 
 _PREFIX = "log-"
 
@@ -41,7 +43,11 @@ class SegmentMeta:
 
     def offset(self, address: int) -> int:
         """Return where in the file the address stands."""
-        return HEADER_SIZE + address - self.first
+        return SECTOR_BYTES + address - sector_start(self.first)
+
+    def address(self, offset: int) -> int:
+        """Return which address stands at this place of the file."""
+        return offset - SECTOR_BYTES + sector_start(self.first)
 
 
 def segment_name(number: int) -> str:

@@ -29,7 +29,7 @@ from tempest.columns import Columns, Kind, encode_columns, make_columns
 from tempest.header import FileHeader, FileKind, encode_header, place_seed
 from tempest.options import Compression
 from tempest.table.block import end_of_key, is_sorted
-from tempest.table.filter import KEYS_PER_STEP, empty_filter, fill
+from tempest.table.filter import KEYS_PER_STEP, Filter, empty_filter, fill
 from tempest.table.format import (
     FOOTER_SIZE,
     Footer,
@@ -89,12 +89,17 @@ class TableBuilder:
     def add(self, columns: Columns) -> list[bytes]:
         """Take a run that follows all runs before it; return the pieces that are complete."""
         pending, block_bytes = self._pending, self._options.block_bytes
-        pieces = [] if self._bytes_written else [self._piece(self._start())]
-        pending.extend(columns)
-        assert is_sorted(pending.keys, pending.sequences), "entries come sorted"
-        assert not (pending.keys and self._last_keys) or (
-            pending.keys[0] > self._last_keys[-1]
-        ), "all versions of a key come together"
+        pieces = []
+        if not self._bytes_written:
+            pieces.append(self._piece(encode_header(self._header)))
+        if not columns.keys:
+            return pieces
+        sequences = columns.sequences()
+        assert self._follows(columns.keys, sequences), "entries come sorted"
+        pending.extend(columns, sequences)
+        oldest, newest = min(sequences), max(sequences)
+        self._sequence_min = min(self._sequence_min, oldest)
+        self._sequence_max = max(self._sequence_max, newest)
         if pending.size < block_bytes:
             return pieces
         start = 0
@@ -110,36 +115,41 @@ class TableBuilder:
             yield self._data_block(0, len(self._pending.keys))
             self._pending = _Pending()
         assert self._last_keys, "a table has at least one entry"
-        data_end = self._bytes_written
         bloom = empty_filter(len(self._digests), self._options.filter_bits_per_key)
         for start in range(0, len(self._digests), KEYS_PER_STEP):
             fill(bloom, self._digests[start : start + KEYS_PER_STEP])
             yield b""
-        blocks = [self._block(bloom.encode(), Compression.NONE)]
-        index_offset = self._bytes_written
+        yield self._ending(bloom)
+
+    def _ending(self, bloom: Filter) -> bytes:
+        """Return all that follows the data blocks; from now on there is a meta."""
         index = TableIndex(
             self._first_key, self._last_keys, self._lengths, self._checksums
         )
-        blocks.append(self._block(encode_index(index), self._options.compression))
-        properties_offset = self._bytes_written
-        blocks.append(self._block(self._properties(), Compression.NONE))
+        offsets, blocks = [], []
+        for raw, compression in (
+            (bloom.encode(), Compression.NONE),
+            (encode_index(index), self._options.compression),
+            (self._properties(), Compression.NONE),
+        ):
+            offsets.append(self._bytes_written)
+            blocks.append(self._block(raw, compression))
         size = self._bytes_written + FOOTER_SIZE
-        footer, checksum = encode_footer(
-            self._seed,
-            Footer(
-                data_end,
-                index_offset,
-                properties_offset,
-                size,
-                *map(block_checksum, blocks),
-            ),
-        )
-        blocks.append(self._piece(footer))
+        checksums = map(block_checksum, blocks)
+        ends = Footer(offsets[0], offsets[1], offsets[2], size, *checksums)
+        footer, checksum = encode_footer(self._seed, ends)
         self._meta = self._describe(size, checksum)
-        yield b"".join(blocks)
+        return b"".join([*blocks, self._piece(footer)])
 
-    def _start(self) -> bytes:
-        return encode_header(self._header)
+    def _follows(self, keys: list[bytes], sequences: list[int]) -> bool:
+        """Say whether the run is sorted and goes on where the entries before it ended."""
+        if not is_sorted(keys, sequences):
+            return False
+        pending = self._pending
+        if pending.keys and pending.keys[-1] == keys[0]:
+            return pending.sequences[-1] > sequences[0]
+        last = pending.keys[-1:] or self._last_keys[-1:]
+        return not last or last[0] < keys[0]
 
     def _piece(self, data: bytes) -> bytes:
         self._bytes_written += len(data)
@@ -160,10 +170,8 @@ class TableBuilder:
         self._lengths.append(len(block))
         self._checksums.append(block_checksum(block))
         self._digests.extend(map(xxh3_64_intdigest, columns.keys))
-        self._payload_bytes += columns.payload_bytes()
+        self._payload_bytes += self._pending.payload_bytes(start, stop)
         self._tombstones += columns.kinds.count(Kind.DELETE)
-        self._sequence_min = min(self._sequence_min, columns.sequence_min())
-        self._sequence_max = max(self._sequence_max, columns.sequence_max())
         return block
 
     def _properties(self) -> bytes:
@@ -190,32 +198,41 @@ class TableBuilder:
 
 
 class _Pending:
-    """Entries that do not yet fill a block, as plain columns."""
+    """Entries that do not yet fill a block, as plain columns.
+
+    `ends` has one number more than there are entries: entry i takes what lies between
+    `ends[i]` and `ends[i + 1]`.
+    """
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
         self.values: list[bytes] = []
         self.sequences: list[int] = []
         self.kinds = bytearray()
-        self.sizes: list[int] = []
-        self.size = 0
+        self.ends = [0]
 
-    def extend(self, columns: Columns) -> None:
+    @property
+    def size(self) -> int:
+        return self.ends[-1] - self.ends[0]
+
+    def payload_bytes(self, start: int, stop: int) -> int:
+        return self.ends[stop] - self.ends[start] - _ENTRY_BYTES * (stop - start)
+
+    def extend(self, columns: Columns, sequences: list[int]) -> None:
         keys, values = columns.keys, columns.values
         self.keys += keys
         self.values += values
-        self.sequences += columns.sequences()
+        self.sequences += sequences
         self.kinds += columns.kinds or bytes(len(keys))
-        self.sizes += map(add, map(len, keys), map(len, values))
-        self.size += columns.payload_bytes() + _ENTRY_BYTES * len(keys)
+        sizes = map(add, map(len, keys), map(_ENTRY_BYTES.__add__, map(len, values)))
+        self.ends += accumulate(sizes, initial=self.ends.pop())
 
     def cuts(self, block_bytes: int) -> Iterator[int]:
         """Yield where blocks end; what lies behind the last cut waits for more.
 
         A block takes the entry that fills it, unless that one alone would double it.
         """
-        keys = self.keys
-        ends = list(accumulate(map(_ENTRY_BYTES.__add__, self.sizes), initial=0))
+        keys, ends = self.keys, self.ends
         start = 0
         while True:
             last = bisect_left(ends, ends[start] + block_bytes) - 1
@@ -238,7 +255,5 @@ class _Pending:
 
     def drop(self, count: int) -> None:
         """Forget the first entries: they are written."""
-        size = sum(self.sizes[:count]) + _ENTRY_BYTES * count
-        self.size -= size
         del self.keys[:count], self.values[:count], self.kinds[:count]
-        del self.sequences[:count], self.sizes[:count]
+        del self.sequences[:count], self.ends[:count]

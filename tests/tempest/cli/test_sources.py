@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from tempest.cli.data import _lines
+from tempest.cli.data import row_line
 from tempest.cli.load import BATCH_BYTES_MAX, BATCH_ROWS_MAX, batches
 from tempest.cli.output import UsageError
 from tempest.cli.sources import Row, Source, json_rows, open_source
@@ -17,7 +17,7 @@ rows = st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=50)))
 
 @given(rows)
 def test_what_scan_prints_load_reads(pairs: list[tuple[bytes, bytes]]) -> None:
-    printed = b"".join(_lines(pairs, keys_only=False, json=True))
+    printed = b"".join(row_line(pair, json=True) for pair in pairs)
 
     read = list(json_rows(io.BytesIO(printed), "printed"))
 

@@ -17,9 +17,8 @@ from tempest.compaction.policy import (
 )
 from tempest.iterator import KeyRanges, combine, retain, visible_rows
 from tempest.table import TableMeta
+from tests.tempest.compaction.world import ALL, LEVELS, make_meta as table
 
-LEVELS = 4
-ALL = 1 << 40
 POLICY = Leveled(level0_tables_max=3, level_bytes_base=6, level_growth=2)
 TABLE_ENTRIES_MAX = 3
 
@@ -38,29 +37,6 @@ def meta_of(number: int, run: Columns) -> TableMeta:
         sequence_max=run.sequence_max(),
         entries=len(run),
         tombstones=run.kinds.count(Kind.DELETE),
-        checksum=0,
-    )
-
-
-def table(
-    number: int,
-    smallest: bytes,
-    largest: bytes,
-    *,
-    size: int = 1,
-    sequence: int = 1,
-    tombstones: int = 0,
-) -> TableMeta:
-    return TableMeta(
-        number=number,
-        life=1,
-        size=size,
-        smallest=smallest,
-        largest=largest,
-        sequence_min=sequence,
-        sequence_max=sequence,
-        entries=10,
-        tombstones=tombstones,
         checksum=0,
     )
 
@@ -396,47 +372,3 @@ def test_a_manual_compaction_moves_about_a_level_at_a_time() -> None:
 
     assert choice is not None
     assert choice.inputs == (LevelInput(1, (upper[0],)), LevelInput(2, (lower[0],)))
-
-
-# -------------------------------------------------------------------------------------------------
-# What may not be chosen
-# -------------------------------------------------------------------------------------------------
-
-
-def problems(levels: list[list[TableMeta]], choice: Choice) -> str:
-    return "; ".join(choice_problems(levels, choice))
-
-
-def test_a_choice_may_not_leave_an_older_table_above() -> None:
-    """B3: a tombstone below the value that it hides would be dropped, and the value come back."""
-    newer, older = table(2, b"a", b"c", sequence=2), table(1, b"b", b"d", sequence=1)
-    level0_only = Choice(Reason.MANUAL, (LevelInput(0, (newer,)),), 1)
-
-    assert "sink below tables [1]" in problems([[newer, older], []], level0_only)
-    skipping = Choice(Reason.MANUAL, (LevelInput(0, (newer,)),), 2)
-    assert "sink below tables [1]" in problems([[newer], [older], []], skipping)
-
-
-def test_a_choice_may_not_overlap_what_stays_in_its_output_level() -> None:
-    left, right = table(1, b"a", b"b"), table(2, b"y", b"z")
-    between = table(3, b"m", b"m")
-    choice = Choice(Reason.MANUAL, (LevelInput(1, (left, right)),), 2)
-
-    assert "overlap tables [3]" in problems([[], [left, right], [between]], choice)
-
-
-def test_a_choice_may_name_only_what_is_there() -> None:
-    """S3: a choice made of levels that are gone is noticed."""
-    gone = table(1, b"a", b"b")
-
-    assert "not in level 1" in problems(
-        [[], [], []], Choice(Reason.MANUAL, (LevelInput(1, (gone,)),), 2)
-    )
-
-
-def test_a_choice_may_not_go_up() -> None:
-    low = table(1, b"a", b"b")
-
-    assert "go up" in problems(
-        [[], [], [low]], Choice(Reason.MANUAL, (LevelInput(2, (low,)),), 1)
-    )

@@ -27,7 +27,7 @@ from tempest.table import (
     TableOptions,
     table_name,
 )
-from tests.tempest.table.support import STORE_ID, put_file
+from tests.tempest.table.support import STORE_ID, put_file, puts
 
 FOLDER = "d"
 LIFE = 3
@@ -51,6 +51,7 @@ FLUSHES = st.lists(
 class JobWorld:
     """The files of a store without its manifest: `levels` stand for it."""
 
+    folder: str = FOLDER
     disk: VirtualDisk = attrs.field(factory=VirtualDisk)
     io: Io = attrs.field(init=False)
     levels: list[list[TableMeta]] = attrs.field(
@@ -62,7 +63,7 @@ class JobWorld:
         self.io = VirtualIo(self.disk)
 
     async def make_folder(self) -> None:
-        await self.io.make_dir(FOLDER)
+        await self.io.make_dir(self.folder)
 
     def reserve(self, count: int) -> tuple[int, ...]:
         first = self.number + 1
@@ -71,7 +72,7 @@ class JobWorld:
 
     def plan(self, *, numbers: int = 100, table_bytes_max: int = 600) -> OutputPlan:
         return OutputPlan(
-            folder=FOLDER,
+            folder=self.folder,
             store_id=STORE_ID,
             life=LIFE,
             numbers=self.reserve(numbers),
@@ -85,7 +86,7 @@ class JobWorld:
         header = FileHeader(FileKind.TABLE, STORE_ID, LIFE, number)
         builder = TableBuilder(header, OPTIONS)
         data = b"".join([*builder.add(run), *builder.finish()])
-        await put_file(self.io, f"{FOLDER}/{table_name(number)}", data)
+        await put_file(self.io, f"{self.folder}/{table_name(number)}", data)
         self.levels[level].append(builder.meta)
         self.levels[0].sort(key=lambda meta: -meta.sequence_max)
         return builder.meta
@@ -128,7 +129,12 @@ class JobWorld:
     async def read(self, table: TableMeta) -> list[Columns]:
         """Read a table's blocks back, everything checked."""
         cache = TableCache(
-            self.io, FOLDER, STORE_ID, BlockCache(0), bytes_max=1 << 30, tables_max=9
+            self.io,
+            self.folder,
+            STORE_ID,
+            BlockCache(0),
+            bytes_max=1 << 30,
+            tables_max=9,
         )
         try:
             cursor = TableCursor(cache, (table,))
@@ -153,3 +159,37 @@ class JobWorld:
 
     def open_files(self) -> int:
         return len(self.disk._handles)
+
+
+async def two_tables() -> JobWorld:
+    """A world with two tables of level 0, 60 puts each."""
+    world = JobWorld()
+    await world.make_folder()
+    await world.add(0, puts(60))
+    await world.add(0, puts(60, first=60))
+    world.disk.sync_everything()
+    return world
+
+
+def make_meta(
+    number: int,
+    smallest: bytes,
+    largest: bytes,
+    *,
+    size: int = 1,
+    sequence: int = 1,
+    tombstones: int = 0,
+) -> TableMeta:
+    """Describe a table that does not exist, for the policies."""
+    return TableMeta(
+        number=number,
+        life=1,
+        size=size,
+        smallest=smallest,
+        largest=largest,
+        sequence_min=sequence,
+        sequence_max=sequence,
+        entries=10,
+        tombstones=tombstones,
+        checksum=0,
+    )

@@ -1,6 +1,8 @@
 """A table holds what was added, cut into blocks between keys, however it was added."""
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -21,6 +23,7 @@ from tests.tempest.table.support import (
     run_of,
 )
 
+DOCS = Path(__file__).parents[3] / "docs"
 HEADER = FileHeader(FileKind.TABLE, STORE_ID, life=2, number=7)
 
 GOLDEN = """
@@ -190,3 +193,16 @@ def test_a_table_of_nothing_is_a_mistake_of_the_caller() -> None:
         list(builder.finish())
     with pytest.raises(AssertionError, match="not finished"):
         _ = builder.meta
+
+
+def test_the_worked_example_of_the_documents_is_this_table() -> None:
+    """O18: the format documents are checked against real bytes."""
+    documents = [path.read_text() for path in sorted(DOCS.glob("*.md"))]
+    (example,) = [
+        text.partition("Worked example: a table")[2]
+        for text in documents
+        if "Worked example: a table" in text
+    ]
+    rows = re.findall(r"^ *\d+  ((?:[0-9a-f]{2} ?)+)$", example, re.MULTILINE)
+    shown = bytes.fromhex("".join(rows))
+    assert shown[: len(bytes.fromhex(GOLDEN))] == bytes.fromhex(GOLDEN)

@@ -1,0 +1,174 @@
+"""Read every byte of a store that is not open for writing, and say what is whole.
+
+Invariants
+- Nothing is changed, and one damaged file does not keep the others from being read.
+- Every file in the folder is reported: what the manifest names, what it does not, what is missing.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from functools import partial
+
+import attrs
+
+from io_backends import Io, IoError
+from journal import Loaded
+from tempest.errors import CorruptionError, TempestError
+from tempest.log import segment_name
+from tempest.options import MIB
+from tempest.recovery import LOCK_NAME, load_manifest, prepare_folder
+from tempest.replay import Replay
+from tempest.table import BlockCache, Table, TableMeta, check_table, table_name
+from tempest.translate import translate, translated
+from tempest.version import Version
+
+
+class FileStatus(Enum):
+    """What was found of a file."""
+
+    WHOLE = "whole"
+    TORN = "torn tail"  # a power cut or kill left an unfinished end: not damage
+    DAMAGED = "damaged"
+    MISSING = "missing"
+    UNNAMED = "not part of the store"
+
+
+BAD = (FileStatus.DAMAGED, FileStatus.MISSING)
+
+
+@attrs.frozen
+class FileReport:
+    """One file: its kind, its size in bytes, and for a damaged one what and where."""
+
+    path: str
+    kind: str
+    bytes: int
+    status: FileStatus
+    detail: str = ""
+
+
+@attrs.frozen
+class VerifyReport:
+    """Every file of a store, and whether all that matters is whole."""
+
+    files: tuple[FileReport, ...]
+
+    @property
+    def whole(self) -> bool:
+        return all(file.status not in BAD for file in self.files)
+
+
+async def verify_store(io: Io, path: str) -> VerifyReport:
+    """Read manifest, tables and log; report each file. The store must not be written to.
+
+    Raises `NotAStoreError` if there is nothing to verify; damage is reported, not raised.
+    """
+    with translated():
+        await prepare_folder(io, path, create=False)
+        return await _Verification(io, path).run()
+
+
+class _Verification:
+    """One pass over a folder."""
+
+    def __init__(self, io: Io, folder: str) -> None:
+        self._io = io
+        self._folder = folder
+        self._files: list[FileReport] = []
+
+    async def run(self) -> VerifyReport:
+        names = await self._io.list(self._folder)
+        manifests = [name for name in names if name.startswith("manifest-")]
+        newest = max((n for n in manifests if "." not in n), default="manifest")
+        loaded: Loaded[Version] | None = None
+
+        async def load() -> tuple[FileStatus, str]:
+            nonlocal loaded
+            loaded = await load_manifest(self._io, self._folder)
+            torn = loaded.torn_bytes if loaded else 0
+            return _torn(torn)
+
+        await self._report(newest, "manifest", load)
+        if loaded is not None:
+            await self._check_version(loaded)
+        seen = {file.path for file in self._files}
+        for name in names:
+            kind = (
+                "lock"
+                if name == LOCK_NAME
+                else "manifest"
+                if name in manifests
+                else "file"
+            )
+            if f"{self._folder}/{name}" not in seen:
+                await self._report(name, kind, _unnamed)
+        return VerifyReport(tuple(self._files))
+
+    async def _check_version(self, loaded: Loaded[Version]) -> None:
+        version, store_id = loaded.state, loaded.header.store_id
+        for meta in version.tables:
+            await self._report(
+                table_name(meta.number),
+                "table",
+                partial(self._table, meta, store_id),
+            )
+        for segment in version.segments:
+            alone = attrs.evolve(version, segments=(segment,))
+            await self._report(
+                segment_name(segment.number),
+                "log",
+                partial(self._segment, alone, store_id),
+            )
+
+    async def _table(self, meta: TableMeta, store_id: bytes) -> tuple[FileStatus, str]:
+        path = f"{self._folder}/{table_name(meta.number)}"
+        table = await Table.open(self._io, path, store_id, meta, BlockCache(0))
+        try:
+            await check_table(table)
+        finally:
+            await table.aclose()
+        return FileStatus.WHOLE, ""
+
+    async def _segment(
+        self, version: Version, store_id: bytes
+    ) -> tuple[FileStatus, str]:
+        replay = Replay(self._io, self._folder, store_id, memtable_bytes_max=MIB)
+        replayed = await replay.run(version, read_only=True)
+        return _torn(replayed.torn_bytes)
+
+    async def _report(
+        self,
+        name: str,
+        kind: str,
+        check: Callable[[], Awaitable[tuple[FileStatus, str]]],
+    ) -> None:
+        path = f"{self._folder}/{name}"
+        size = 0
+        try:
+            names = await self._io.list(self._folder)
+            if name not in names:
+                status, detail = (
+                    FileStatus.MISSING,
+                    "the manifest names it and it is gone",
+                )
+            else:
+                size = (await self._io.stat(path)).size
+                status, detail = await check()
+        except CorruptionError as error:
+            status, detail = (
+                FileStatus.DAMAGED,
+                f"offset {error.offset}: {error.detail}",
+            )
+        except (IoError, TempestError) as error:
+            status, detail = FileStatus.DAMAGED, str(translate(error))
+        self._files.append(FileReport(path, kind, size, status, detail))
+
+
+def _torn(torn_bytes: int) -> tuple[FileStatus, str]:
+    if torn_bytes:
+        return FileStatus.TORN, f"{torn_bytes} bytes behind the last whole frame"
+    return FileStatus.WHOLE, ""
+
+
+async def _unnamed() -> tuple[FileStatus, str]:
+    return FileStatus.UNNAMED, ""

@@ -1,0 +1,257 @@
+"""Run a small workload over a virtual disk, remember what was promised, and check what comes back.
+
+A workload writes through `World`, which numbers every write in the order in which it enters the
+log. After a crash the content must be that after some prefix of this order, no shorter than the
+last promise of the disk.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from random import Random
+
+import attrs
+import trio
+
+import tempest
+from io_backends import FaultPlan, FaultyIo, OpKind, PowerCut, VirtualDisk, VirtualIo
+from sim import run_seeded
+from tempest import Durability, Options, Store
+
+STORE = "store"
+TINY = Options(
+    memtable_bytes_max=1024,
+    table_bytes_max=512,
+    block_bytes=128,
+    level0_tables_max=2,
+    level_bytes_base=700,
+    level_growth=2,
+    segment_bytes_max=2048,
+    manifest_rotation_bytes_min=1500,
+    resume_seconds_max=5.0,
+    close_seconds_max=20.0,
+)
+Write = Mapping[bytes, bytes | None]
+Content = dict[bytes, bytes]
+Workload = Callable[["World"], Awaitable[None]]
+
+
+@attrs.define
+class History:
+    """Writes in log order; how many of them were promised to survive what."""
+
+    writes: list[Write] = attrs.field(factory=list)
+    durable: int = 0
+    acknowledged: int = 0
+
+    def content(self, count: int) -> Content:
+        """The content after the first `count` writes."""
+        content: Content = {}
+        for write in self.writes[:count]:
+            for key, value in write.items():
+                if value is None:
+                    content.pop(key, None)
+                else:
+                    content[key] = value
+        return content
+
+    def prefix_of(self, content: Content) -> int | None:
+        """The longest allowed prefix that gives this content, or None."""
+        for count in range(len(self.writes), self.durable - 1, -1):
+            if self.content(count) == content:
+                return count
+        return None
+
+
+@attrs.define
+class World:
+    """A disk, the backend over it, and the history of one run."""
+
+    io: FaultyIo
+    options: Options = TINY
+    history: History = attrs.field(factory=History)
+    errors: list[Exception] = attrs.field(factory=list)
+    allows_errors: bool = False
+
+    @asynccontextmanager
+    async def open(self, options: Options | None = None) -> AsyncIterator["Client"]:
+        async with tempest.open_store(
+            STORE, io=self.io, options=options or self.options
+        ) as store:
+            yield Client(self, store)
+        self.history.durable = len(self.history.writes)
+
+
+@attrs.define
+class Client:
+    """Writes through the store and into the history."""
+
+    world: World
+    store: Store
+
+    async def write(self, entries: Write, level: Durability = Durability.DISK) -> None:
+        """Write one key, or several as a batch."""
+        history = self.world.history
+        history.writes.append(dict(entries))
+        number = len(history.writes)
+        if len(entries) == 1:
+            ((key, value),) = entries.items()
+            if value is None:
+                await self.store.delete(key, durability=level)
+            else:
+                await self.store.put(key, value, durability=level)
+        else:
+            async with self.store.batch(durability=level) as batch:
+                for key, value in entries.items():
+                    if value is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, value)
+        self.acknowledge(number, level)
+
+    async def update(self, key: bytes, level: Durability = Durability.DISK) -> None:
+        """Count one up."""
+        history = self.world.history
+        numbers: list[int] = []
+
+        def count(old: bytes | None) -> bytes:
+            new = b"%d" % (int(old or b"0") + 1)
+            history.writes.append({key: new})
+            numbers.append(len(history.writes))
+            return new
+
+        await self.store.update(key, count, durability=level)
+        self.acknowledge(numbers[0], level)
+
+    async def sync(self) -> None:
+        count = len(self.world.history.writes)
+        await self.store.sync()
+        self.acknowledge(count, Durability.DISK)
+
+    async def flush(self) -> None:
+        count = len(self.world.history.writes)
+        await self.store.flush()
+        self.acknowledge(count, Durability.DISK)
+
+    async def compact(self) -> None:
+        count = len(self.world.history.writes)
+        await self.store.compact()
+        self.acknowledge(count, Durability.DISK)
+
+    def acknowledge(self, number: int, level: Durability) -> None:
+        history = self.world.history
+        history.acknowledged = max(history.acknowledged, number)
+        if level is Durability.DISK:
+            history.durable = max(history.durable, number)
+
+
+@attrs.define
+class Run:
+    """What is left of a run: the disk, the history, and how many operations there were."""
+
+    disk: VirtualDisk
+    history: History
+    operations: int
+    errors: list[Exception]
+    is_finished: bool
+    kinds: list[OpKind] = attrs.field(factory=list)
+
+
+def run(workload: Workload, plan: FaultPlan = FaultPlan(), seed: int = 0) -> Run:
+    """Run a workload from an empty disk under a plan."""
+    disk = VirtualDisk()
+    finished: list[bool] = []
+    worlds: list[World] = []
+
+    async def main() -> None:
+        world = World(FaultyIo(VirtualIo(disk), plan))
+        worlds.append(world)
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_when_dark, world.io, scope)
+                try:
+                    await workload(world)
+                except tempest.TempestError as error:
+                    if not world.io.power_lost.is_set():
+                        world.errors.append(error)
+                else:
+                    finished.append(True)
+                nursery.cancel_scope.cancel()
+
+    run_seeded(seed, main)
+    world = worlds[0]
+    return Run(
+        disk,
+        world.history,
+        world.io.op_count,
+        world.errors,
+        bool(finished) and not world.io.power_lost.is_set(),
+    )
+
+
+async def _cancel_when_dark(io: FaultyIo, scope: trio.CancelScope) -> None:
+    await io.power_lost.wait()
+    scope.cancel()
+
+
+@attrs.define
+class Recovery:
+    """What came back, and what the disk was like afterwards."""
+
+    disk: VirtualDisk
+    content: Content
+    operations: int
+    is_finished: bool
+
+
+def recover(
+    disk: VirtualDisk, plan: FaultPlan = FaultPlan(), options: Options = TINY
+) -> Recovery:
+    """Open the store on a disk and read all of it; the power goes before it is closed."""
+    found: list[Content] = []
+    operations: list[int] = []
+
+    async def main() -> None:
+        io = FaultyIo(VirtualIo(disk), plan)
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_when_dark, io, scope)
+                try:
+                    async with tempest.open_store(
+                        STORE, io=io, options=options, create=False
+                    ) as store:
+                        found.append(await read_all(store))
+                        operations.append(io.op_count)
+                        io.power_off()
+                except tempest.NotAStoreError:
+                    found.append({})
+                except tempest.TempestError:
+                    if not io.power_lost.is_set():
+                        raise
+                nursery.cancel_scope.cancel()
+
+    run_seeded(0, main)
+    return Recovery(
+        disk, found[0] if found else {}, operations[0] if operations else 0, bool(found)
+    )
+
+
+async def read_all(store: Store) -> Content:
+    """The whole content, after gets and both directions of scans were found to agree."""
+    async with store.scan() as rows:
+        forward = [row async for row in rows]
+    async with store.scan(reverse=True) as rows:
+        backward = [row async for row in rows]
+    assert forward == backward[::-1], "the two directions differ"
+    for key, value in forward:
+        assert await store.get(key) == value, "get and scan differ"
+    return dict(forward)
+
+
+def power_cut(at: int, when: str = "before") -> FaultPlan:
+    """A plan that cuts the power at one operation."""
+    return FaultPlan((PowerCut(at=at, when=when),))  # type: ignore[arg-type]
+
+
+def crash(disk: VirtualDisk, seed: int) -> VirtualDisk:
+    """One of the disks that a power cut may leave."""
+    return disk.crash(Random(seed))
