@@ -18,6 +18,7 @@ import trio
 from io_backends.bench import Bench, Check
 from io_backends.errors import (
     ClosedFileError,
+    DeviceError,
     EndOfFileError,
     ExistsError,
     IoError,
@@ -85,6 +86,20 @@ async def _names_that_are_wrong_are_refused(bench: Bench) -> None:
             await act(path("file"))
     with bench.refuses(NotAFolderError, "a file has no names in it"):
         await io.open(path("file/below"))
+
+
+async def _folders_stay_trees(bench: Bench) -> None:
+    await bench.io.make_dir(bench.path("outer"))
+    await bench.write("outer/file", b"bytes")
+    await bench.write("plain", b"")
+    with bench.refuses(DeviceError, "a folder does not move into itself"):
+        await bench.io.rename(bench.path("outer"), bench.path("outer/inner"))
+    with bench.refuses(NotAFolderError, "a folder does not replace a file"):
+        await bench.io.rename(bench.path("outer"), bench.path("plain"))
+    with bench.refuses(NotAFolderError, "a file does not replace a folder"):
+        await bench.io.rename(bench.path("plain"), bench.path("outer"))
+    await bench.io.rename(bench.path("outer"), bench.path("moved"))
+    bench.demand(await bench.read("moved/file") == b"bytes", "a folder moves whole")
 
 
 async def _taken_names_are_refused(bench: Bench) -> None:
@@ -331,6 +346,7 @@ async def _tokens_never_repeat(bench: Bench) -> None:
 CHECKS: tuple[Check, ...] = (
     _listings_are_sorted,
     _names_that_are_wrong_are_refused,
+    _folders_stay_trees,
     _taken_names_are_refused,
     _reads_are_whole_or_refused,
     _writes_land_at_their_offset,

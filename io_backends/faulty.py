@@ -34,7 +34,12 @@ from io_backends.faults import (
     Stuck,
     make_error,
 )
-from io_backends.intercept import InterceptingIo, Spoil
+from io_backends.intercept import (
+    CanRelease,
+    InterceptingFile,
+    InterceptingIo,
+    Spoil,
+)
 from io_backends.protocol import Io
 
 T = TypeVar("T")
@@ -115,9 +120,9 @@ class FaultyIo(InterceptingIo):
             result = await run()
         finally:
             self._cut_power(verdict)
-        self._check_power(op)
-        if verdict.error is not None:
-            raise verdict.error
+        if verdict.error is not None or self.power_lost.is_set():
+            await _discard(result)
+            raise self._conclude(op, verdict)
         return self._falsified(op, verdict, result)
 
     def around_nowait(
@@ -137,9 +142,8 @@ class FaultyIo(InterceptingIo):
             result = run()
         finally:
             self._cut_power(verdict)
-        self._check_power(op)
-        if verdict.error is not None:
-            raise verdict.error
+        if verdict.error is not None or self.power_lost.is_set():
+            raise self._conclude(op, verdict)
         return self._falsified(op, verdict, result)
 
     async def rename(self, source: str, target: str) -> None:
@@ -212,9 +216,9 @@ class FaultyIo(InterceptingIo):
             spoil(bool(verdict.drops_pages), share)
 
     def _conclude(self, op: Op, verdict: _Verdict) -> IoError:
-        """Cut the power if need be; return the error of an operation that was not done."""
+        """Cut the power if need be; return the error that the caller gets to see."""
         self._cut_power(verdict)
-        if verdict.cuts_power or verdict.error is None:
+        if verdict.error is None or self.power_lost.is_set():
             return PowerLostError(op.kind.value, op.path)
         return verdict.error
 
@@ -241,6 +245,14 @@ class FaultyIo(InterceptingIo):
                 before[inside] = now[inside]
                 now[inside] = data[start - offset : stop - offset]
         return bytes(before)
+
+
+async def _discard(result: object) -> None:
+    """Let go of a file or lock whose receiver is told that the operation failed."""
+    if isinstance(result, InterceptingFile):
+        await result.aclose()
+    elif isinstance(result, CanRelease):
+        result.release()
 
 
 def _effect_of_cut(op: Op, cut: PowerCut) -> Literal["none", "partial", "done"]:

@@ -11,6 +11,7 @@ import attrs
 from io_backends.errors import (
     AccessError,
     ClosedFileError,
+    DeviceError,
     EndOfFileError,
     NoSpaceError,
     NotAFolderError,
@@ -20,6 +21,7 @@ from io_backends.tree import Tree
 
 _UNLIMITED_BYTES = 1 << 62
 _NO_SPACE = 28  # ENOSPC
+_INVALID_ARGUMENT = 22  # EINVAL
 
 
 @attrs.frozen(eq=False)
@@ -66,6 +68,7 @@ class OpenFiles(Tree):
 
     def read_at(self, handle: Handle, offset: int, length: int) -> bytes:
         visible = self._opened("read_at", handle).visible
+        _check_not_negative("read_at", handle, min(offset, length))
         if offset + length > len(visible):
             raise EndOfFileError("read_at", handle.path, detail=f"at {offset}+{length}")
         return bytes(visible[offset : offset + length])
@@ -74,13 +77,15 @@ class OpenFiles(Tree):
         return len(self._opened("size", handle).visible)
 
     def write_at(self, handle: Handle, offset: int, data: bytes) -> None:
+        node = self._writable("write_at", handle)
+        _check_not_negative("write_at", handle, offset)
         if data:
-            node = self._writable("write_at", handle)
             self._charge("write_at", handle, offset + len(data) - len(node.visible))
             node.write(offset, data)
 
     def truncate(self, handle: Handle, length: int) -> None:
         node = self._writable("truncate", handle)
+        _check_not_negative("truncate", handle, length)
         self._charge("truncate", handle, length - len(node.visible))
         node.truncate(length)
 
@@ -165,3 +170,8 @@ class OpenFiles(Tree):
     def _charge(self, operation: str, handle: Handle, growth: int) -> None:
         if growth > 0 and self.capacity_bytes is not None and growth > self.free_bytes:
             raise NoSpaceError(operation, handle.path, _NO_SPACE)
+
+
+def _check_not_negative(operation: str, handle: Handle, number: int) -> None:
+    if number < 0:
+        raise DeviceError(operation, handle.path, _INVALID_ARGUMENT, f"{number} < 0")

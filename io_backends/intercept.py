@@ -37,6 +37,13 @@ class CanFailSync(Protocol):
     def fail_sync(self, *, drop_pages: bool, synced_share: float = 0.0) -> None: ...
 
 
+@runtime_checkable
+class CanRelease(Protocol):
+    """A lock."""
+
+    def release(self) -> None: ...
+
+
 class InterceptingIo(ABC):
     """An `Io` over another one, with a gate around each operation."""
 

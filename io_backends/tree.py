@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from io_backends.errors import (
     AccessError,
+    DeviceError,
     ExistsError,
-    IoError,
     NotAFolderError,
     NotFoundError,
 )
@@ -178,7 +178,9 @@ class Tree:
     ) -> None:
         node = self._nodes[number]
         if isinstance(node, FolderNode) and self._leads_through(target, number):
-            raise IoError("rename", source, _INVALID_ARGUMENT, f"{target!r} is inside")
+            raise DeviceError(
+                "rename", source, _INVALID_ARGUMENT, f"{target!r} is inside"
+            )
         if replaced is None:
             return
         old = self._nodes[replaced]

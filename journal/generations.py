@@ -133,6 +133,11 @@ class Generations:
             await previous.aclose()
         await retire_generations(self._io, self._folder, writer.name)
 
+    async def aclose(self) -> None:
+        """Let go of the present file, if there is one yet."""
+        if self._writer is not None:
+            await self._writer.aclose()
+
     async def _prepare(self, snapshot: bytes) -> Writer:
         number = self._last.number + 1
         self._last = attrs.evolve(self._last, number=number)

@@ -1,6 +1,6 @@
 """Keep a state alive on disk: validate edits, commit them in groups, move to new generations.
 
-An edit is applied to a working copy, upon the edits queued before it, and queued; what is queued
+An edit is applied upon the edits queued before it, then queued; what is queued
 becomes one write and one sync; then `state` moves. While `run` is running it leads every group;
 while it is not (during recovery) `append` leads its own.
 
@@ -51,9 +51,9 @@ class Journal(Generic[State]):
 
     def __init__(self, state: State, generations: Generations) -> None:
         self._state = state
-        self._working = state
         self._generations = generations
-        self._queue: list[_Queued[State]] = []
+        self._group: list[_Queued[State]] = []  # being written
+        self._queue: list[_Queued[State]] = []  # behind it
         self._lock = trio.Lock()
         self._wake = trio.Event()
         self._is_led = self._is_closing = self._is_closed = False
@@ -82,7 +82,11 @@ class Journal(Generic[State]):
         """
         newest = loaded.header if loaded else None
         generations = await Generations.above(io, folder, prefix, newest, settings)
-        await generations.advance(encode_snapshot(state))
+        try:
+            await generations.advance(encode_snapshot(state))
+        except BaseException:
+            await generations.aclose()
+            raise
         return cls(state, generations)
 
     @property
@@ -164,7 +168,7 @@ class Journal(Generic[State]):
         finally:
             self._is_closed = True
             self._refuse(JournalClosedError)
-            await self._generations.writer.aclose()
+            await self._generations.aclose()
 
     def _check_open(self) -> None:
         if self._is_closing:
@@ -172,9 +176,9 @@ class Journal(Generic[State]):
 
     def _enqueue(self, edit: attrs.AttrsInstance) -> _Queued[State]:
         self._check_open()
-        successor = apply_edit(self._working, edit)
-        queued = _Queued(encode_edit(edit), successor)
-        self._working = successor
+        pending = self._queue or self._group
+        newest = pending[-1].successor if pending else self._state
+        queued = _Queued(encode_edit(edit), apply_edit(newest, edit))
         self._queue.append(queued)
         return queued
 
@@ -192,18 +196,18 @@ class Journal(Generic[State]):
         except JournalUnsettledError:
             self._refuse(JournalUnsettledError)
             return
-        group, self._queue = self._queue, []
-        if not group:
+        self._group, self._queue = self._queue, []
+        if not self._group:
             return
         try:
-            await self._generations.writer.append([queued.payload for queued in group])
+            await self._generations.writer.append([q.payload for q in self._group])
         except BaseException as error:
-            self._abandon(group, error if isinstance(error, IoError) else None)
+            self._abandon(error if isinstance(error, IoError) else None)
             if not isinstance(error, IoError):
                 raise
         else:
-            self._state = group[-1].successor
-            for queued in group:
+            self._state = self._group[-1].successor
+            for queued in self._take_group():
                 queued.finish()
 
     async def _make_ready(self) -> None:
@@ -234,20 +238,23 @@ class Journal(Generic[State]):
         try:
             await self._generations.writer.mark()
         except IoError as error:
-            self._abandon([], error)
+            self._abandon(error)
             await self._settle()
 
-    def _abandon(self, group: list[_Queued[State]], cause: IoError | None) -> None:
-        """Finish with the present file: `group` may or may not be in it, nothing else will be."""
+    def _abandon(self, cause: IoError | None) -> None:
+        """Finish with the present file: the group may or may not be in it, nothing else will."""
         self._generations.is_settled = False
         self._cause = cause
-        for queued in group:
+        for queued in self._take_group():
             queued.finish(JournalOutcomeUnknownError(self.path), cause)
         self._refuse(JournalUnsettledError)
+
+    def _take_group(self) -> list[_Queued[State]]:
+        group, self._group = self._group, []
+        return group
 
     def _refuse(self, error: type[JournalClosedError | JournalUnsettledError]) -> None:
         """Tell everyone in the queue that nothing of theirs was written."""
         refused, self._queue = self._queue, []
-        self._working = self._state
         for queued in refused:
             queued.finish(error(self.path), self._cause)

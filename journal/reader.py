@@ -12,6 +12,7 @@ Invariants
 - The newest generation counts; an older one is never taken in its stead.
 """
 
+import contextlib
 from typing import Generic
 
 import attrs
@@ -94,32 +95,24 @@ async def load_file(io: Io, path: str, state_type: type[State]) -> Loaded[State]
 async def load_newest(
     io: Io, folder: str, prefix: str, state_type: type[State]
 ) -> Loaded[State] | None:
-    """Return what the newest generation in `folder` holds, or None if no journal was ever begun."""
+    """Return what the newest generation in `folder` holds, or None if none was ever finished."""
+    path = folder
     for _ in range(_RACES_MAX):
         names = parse_names(prefix, await io.list(folder))
-        current = [name for name in names if name.role is Role.CURRENT]
-        _check_not_lost(folder, names)
-        if not current:
+        finished = [name for name in names if name.role is not Role.TEMPORARY]
+        if not finished:
             return None
-        path = current[-1].in_folder(folder)
-        try:
-            loaded = await load_file(io, path, state_type)
-        except NotFoundError:
-            continue  # a running writer has just retired it: a newer one is there
-        if loaded.generation != current[-1].number:
-            raise CorruptJournalError(
-                path, 0, f"generation {current[-1].number}", str(loaded.generation)
-            )
-        return loaded
-    raise NotFoundError("load", folder, detail="generations vanish as they are listed")
+        path = finished[-1].in_folder(folder)
+        if finished[-1].role is Role.CURRENT:
+            with contextlib.suppress(NotFoundError):
+                return _checked(await load_file(io, path, state_type), finished[-1])
+        # A running writer may publish and retire between our looks: look again.
+    raise CorruptJournalError(path, 0, "a newer generation beside it", "none")
 
 
-def _check_not_lost(folder: str, names: list[GenerationName]) -> None:
-    finished = [name for name in names if name.role is not Role.TEMPORARY]
-    if finished and finished[-1].role is Role.RETIRED:
+def _checked(loaded: Loaded[State], name: GenerationName) -> Loaded[State]:
+    if loaded.generation != name.number:
         raise CorruptJournalError(
-            finished[-1].in_folder(folder),
-            0,
-            "a newer generation beside this retired one",
-            "none",
+            loaded.path, 0, f"generation {name.number}", f"{loaded.generation}"
         )
+    return loaded

@@ -30,6 +30,9 @@ from tempest.version import SegmentEnd, VersionEdit
 from tempest.writer import Writer
 
 
+CLOSING_DELAYS_SECONDS = (0.01, 0.1, 1.0)  # between tries to note the end of the log
+
+
 @attrs.frozen
 class Reading:
     """The parts that read; a read-only store has no others."""
@@ -193,7 +196,15 @@ class Engine:
             for segment in self.manifest.current.segments
             if segment.end is None
         )
-        await self.manifest.append(VersionEdit(segments_closed=closed))
+        edit = VersionEdit(segments_closed=closed)
+        for delay in CLOSING_DELAYS_SECONDS:
+            try:
+                await self.manifest.append(edit)
+            except JournalError:
+                await trio.sleep(delay)
+            else:
+                return
+        await self.manifest.append(edit)
 
     async def _stop(self) -> None:
         """End the background tasks but the manifest's, which ends with its file."""

@@ -35,6 +35,7 @@ from tempest.recovery import (
 from tempest.replay import Replay
 from tempest.snapshot import Positions
 from tempest.store import Store
+from tempest.table import check_available
 from tempest.translate import translate, translated
 from tempest.version import FixedVersion
 
@@ -125,9 +126,15 @@ def open_store(
     it was. Leaving the block, also by exception or cancellation, makes everything acknowledged
     durable.
     """
+    folder = os.fspath(path)
+    if not isinstance(folder, str):
+        raise TypeError(f"the path of a store must be text, not {folder!r}")
+    if not isinstance(options, Options):
+        raise TypeError(f"options must be Options, not {options!r}")
+    check_available(options.compression)
     if checkpoint is not None:
         raise CheckpointError("This store has no checkpoint of that name")
-    place = Place(io or FileIo(), os.fspath(path), io is None, None)
+    place = Place(io or FileIo(), folder, io is None, None)
     return OpenStore(place, options, create=create, read_only=read_only)
 
 

@@ -87,7 +87,7 @@ async def prepare_folder(io: Io, folder: str, *, create: bool) -> None:
         if not create:
             raise NotAStoreError(folder, "there is nothing under that name") from error
         await _make_folder(io, folder)
-        return
+        names = []
     if any(_is_manifest(name) for name in names):
         return
     strange = [name for name in names if not _is_left_over(name)]
@@ -99,6 +99,8 @@ async def prepare_folder(io: Io, folder: str, *, create: bool) -> None:
         raise NotAStoreError(folder, f"{what} ({strange[0]!r})")
     if not create:
         raise NotAStoreError(folder, "the folder is empty and nothing may be created")
+    # Also if somebody else made it, or an earlier try failed here: its name has to last.
+    await io.sync_dir(_parent(folder))
 
 
 async def check_tables(io: Io, folder: str, version: Version) -> None:
@@ -212,16 +214,18 @@ async def sweep_orphans(io: Io, folder: str, manifest: Manifest) -> int:
 
 
 async def _make_folder(io: Io, folder: str) -> None:
-    parent = folder.rstrip("/").rpartition("/")[0] or (
-        "/" if folder[:1] == "/" else "."
-    )
     try:
         await io.make_dir(folder)
     except NotFoundError as error:
-        raise NotAStoreError(folder, f"its parent {parent!r} does not exist") from error
+        detail = f"its parent {_parent(folder)!r} does not exist"
+        raise NotAStoreError(folder, detail) from error
     except ExistsError as error:
         raise NotAStoreError(folder, "somebody else is making it") from error
-    await io.sync_dir(parent)
+
+
+def _parent(folder: str) -> str:
+    above, slash, _ = folder.rstrip("/").rpartition("/")
+    return above or slash or "."
 
 
 async def _close_quietly(manifest: Manifest) -> None:

@@ -109,9 +109,8 @@ class Replay:
             raise _damage(reader, f"the log was synced up to address {mark}")
         replayed.is_clean = False
         replayed.confirmed = waiting[0].header.follows if waiting else reader.address
-        replayed.torn_bytes = reader.segment.size - reader.segment.meta.offset(
-            reader.address
-        )
+        behind = reader.segment.size - reader.segment.meta.offset(reader.address)
+        replayed.torn_bytes = max(0, behind)  # an empty segment ends before it begins
         for frame in waiting if not read_only else ():
             last = await self._load(frame, path, replayed)
             replayed.unconfirmed.append(

@@ -106,6 +106,7 @@ class Scan:
             self._parts.reader.manifest.unpin(self._version)
             self._parts.positions.release(self._position)
         self._version = self._source = None
+        self._ahead = ([], [])
 
     async def step(self) -> tuple[list[bytes], list[bytes]]:
         """Return the next rows as keys and values, at most 256; none at the end."""
@@ -184,6 +185,7 @@ class Rows(Generic[Item]):
     async def aclose(self) -> None:
         """Let go of the snapshot. Idempotent; never waits."""
         self._scan.close()
+        self._buffer.clear()
 
     def __aiter__(self) -> Self:
         return self

@@ -75,7 +75,7 @@ class Store(View, trio.abc.AsyncResource):
         check_key(key)
         check_value(value)
         engine = self._writable("put_nowait")
-        engine.writer.write_nowait(key, value, durability or self._options.durability)
+        engine.writer.write_nowait(key, value, self._level(durability))
 
     @asynccontextmanager
     async def batch(
@@ -83,6 +83,7 @@ class Store(View, trio.abc.AsyncResource):
     ) -> AsyncIterator[Batch]:
         """Gather writes that take effect together when the block ends well, or not at all."""
         engine = self._writable("batch")
+        level = self._level(durability)
         batch = Batch(self._options.batch_bytes_max)
         try:
             yield batch
@@ -90,9 +91,7 @@ class Store(View, trio.abc.AsyncResource):
             batch.close()
         self._check()
         with translated():
-            await engine.writer.write_batch(
-                batch, durability or self._options.durability
-            )
+            await engine.writer.write_batch(batch, level)
 
     async def update(
         self,
@@ -108,6 +107,7 @@ class Store(View, trio.abc.AsyncResource):
         """
         check_key(key)
         engine = self._writable("update")
+        level = self._level(durability)
 
         def checked(old: bytes | None) -> bytes | None:
             value = function(old)
@@ -116,9 +116,7 @@ class Store(View, trio.abc.AsyncResource):
             return value
 
         with translated():
-            return await engine.writer.update(
-                key, checked, durability or self._options.durability
-            )
+            return await engine.writer.update(key, checked, level)
 
     async def sync(self) -> None:
         """Make everything that was written so far durable, whatever its level."""
@@ -195,14 +193,25 @@ class Store(View, trio.abc.AsyncResource):
                 await self._place.aclose()
 
     async def _write(
-        self, key: bytes, value: bytes | None, level: Durability | None, operation: str
+        self,
+        key: bytes,
+        value: bytes | None,
+        durability: Durability | None,
+        operation: str,
     ) -> None:
         check_key(key)
         engine = self._writable(operation)
         try:
-            await engine.writer.write(key, value, level or self._options.durability)
+            await engine.writer.write(key, value, self._level(durability))
         except (IoError, JournalError) as error:
             raise translate(error) from error
+
+    def _level(self, durability: Durability | None) -> Durability:
+        if durability is None:
+            return self._options.durability
+        if not isinstance(durability, Durability):
+            raise TypeError(f"durability must be a Durability, not {durability!r}")
+        return durability
 
     def _check(self) -> None:
         if not self._is_open:

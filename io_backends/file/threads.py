@@ -57,7 +57,7 @@ async def run_in_thread(
 
     await limiter.acquire_on_behalf_of(call)
     try:
-        _start(function, finish)
+        _start(function, finish, call.discard)
     except BaseException:
         give_back()
         raise
@@ -79,7 +79,7 @@ class _Call(Generic[T]):
         self._outcomes.append(outcome)
         self._done.set()
         if self._abandoned:
-            self._drop()
+            self.discard(self._outcomes.pop())
 
     async def result(self, patience_seconds: float) -> T:
         try:
@@ -91,34 +91,43 @@ class _Call(Generic[T]):
                 self._abandoned = True
                 raise
             if isinstance(interruption, KeyboardInterrupt):
-                self._drop()
+                self.discard(self._outcomes.pop())
                 raise
         return self._outcomes.pop().unwrap()
 
-    def _drop(self) -> None:
+    def discard(self, outcome: "Outcome[T]") -> None:
+        """Let go of a result that nobody waits for."""
         with contextlib.suppress(Exception):
-            self._discard(self._outcomes.pop().unwrap())
+            self._discard(outcome.unwrap())
 
 
 async def hand_to_thread(function: Callable[[], None]) -> None:
     """Run `function` without fail, in a thread; cancellation only gives up the wait."""
     done = trio.Event()
     try:
-        _start(function, lambda _: done.set())
+        _start(function, lambda _: done.set(), _keep)
     except OSError:
         function()
         return
     await done.wait()
 
 
-def _start(function: Callable[[], T], finish: "Callable[[Outcome[T]], object]") -> None:
-    """Start a thread that runs `function`; its outcome goes to `finish`, on the loop."""
+def _start(
+    function: Callable[[], T],
+    finish: "Callable[[Outcome[T]], None]",
+    lost: "Callable[[Outcome[T]], None]",
+) -> None:
+    """Start a thread that runs `function`; its outcome goes to `finish`, on the loop.
+
+    If the loop has ended by then, it goes to `lost`, in the thread.
+    """
     token = trio.lowlevel.current_trio_token()
 
     def deliver(outcome: "Outcome[T]") -> None:
-        # Once the run is over nobody is left to tell.
-        with contextlib.suppress(trio.RunFinishedError):
+        try:
             token.run_sync_soon(finish, outcome)
+        except trio.RunFinishedError:
+            lost(outcome)
 
     try:
         trio.lowlevel.start_thread_soon(function, deliver)

@@ -201,6 +201,51 @@ def test_every_byte_after_a_crash_was_there_at_some_time(
         assert len(data) <= longest
 
 
+writes = st.lists(
+    st.tuples(
+        st.integers(0, 1500),
+        st.builds(
+            lambda b, n: bytes([b]) * n, st.integers(1, 255), st.integers(1, 900)
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(st.integers(0, 2000), writes, seeds)
+def test_each_sector_is_as_it_was_after_some_write_and_the_length_between(
+    size: int, changes: list[tuple[int, bytes]], seed: int
+) -> None:
+    disk = disk_with("file", b"s" * size)
+    states = [disk.read("file")]
+    for offset, data in changes:
+        write(disk, "file", data, offset)
+        states.append(disk.read("file"))
+    left = disk.crash(Random(seed), CrashPolicy(tear=0, garbage=0)).read("file")
+    assert size <= len(left) <= len(states[-1])
+    for start in range(0, len(left), SECTOR_BYTES):
+        sector = left[start : start + SECTOR_BYTES]
+        versions = (state[start : start + SECTOR_BYTES] for state in states)
+        assert sector in {
+            version.ljust(512, b"\0")[: len(sector)] for version in versions
+        }
+
+
+@given(st.integers(0, 2000), writes, seeds)
+def test_without_damage_a_random_outcome_is_one_of_the_enumerated(
+    size: int, changes: list[tuple[int, bytes]], seed: int
+) -> None:
+    disk = disk_with("file", b"s" * size)
+    for offset, data in changes[:1]:
+        write(disk, "file", data, offset)
+    left = disk.crash(Random(seed), CrashPolicy(tear=0, garbage=0)).read("file")
+    units = disk.unsynced_units()
+    subsets = chain.from_iterable(combinations(units, n) for n in range(len(units) + 1))
+    outcomes = {disk.crash_keeping(subset).read("file") for subset in subsets}
+    if len(left) in (size, len(disk.read("file"))):
+        assert left in outcomes
+
+
 @given(histories)
 def test_the_extremes_keep_all_and_nothing(history: list[Step]) -> None:
     disk = disk_after(history)

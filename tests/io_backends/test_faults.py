@@ -298,6 +298,19 @@ async def test_power_is_cut_before_during_or_after_a_sync(
     assert it.disk.durable("file")[:3] == durable
 
 
+@pytest.mark.parametrize("fault", [FailOp(effect="done"), PowerCut(when="after")])
+async def test_a_false_failure_leaks_neither_file_nor_lock(fault: Fault) -> None:
+    """FAULTS row 15: done, but the caller was told that it failed."""
+    for kind in (OpKind.CREATE, OpKind.LOCK):
+        disk = VirtualDisk()
+        plan = FaultPlan((attrs.evolve(fault, kinds=(kind,)),))
+        io = FaultyIo(VirtualIo(disk), plan)
+        with pytest.raises((DeviceError, PowerLostError)):
+            await (io.lock if kind is OpKind.LOCK else io.create_exclusive)("file")
+        assert disk.files() == ["/file"]
+        assert (disk.live_handles, disk.locked_paths()) == (0, [])
+
+
 async def test_an_operation_in_flight_at_the_cut_loses_power_too(
     autojump_clock: MockClock,
 ) -> None:

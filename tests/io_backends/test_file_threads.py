@@ -29,17 +29,24 @@ class Stuck:
         self._call = call
         self._entered = threading.Event()
         self._let_go = threading.Event()
+        self._left = threading.Event()
 
     def __call__(self, *arguments: object) -> object:
         self._entered.set()
         assert self._let_go.wait(SECONDS_MAX)
-        return self._call(*arguments)
+        try:
+            return self._call(*arguments)
+        finally:
+            self._left.set()
 
     def let_go(self) -> None:
         self._let_go.set()
 
     async def entered(self) -> None:
         assert await trio.to_thread.run_sync(self._entered.wait, SECONDS_MAX)
+
+    async def left(self) -> None:
+        assert await trio.to_thread.run_sync(self._left.wait, SECONDS_MAX)
 
 
 @pytest.fixture
@@ -314,4 +321,22 @@ def test_an_interrupt_from_the_keyboard_is_kept_and_leaks_nothing(
 
     with pytest.raises(KeyboardInterrupt):
         trio.run(main)
+    trio.run(until, lambda: not descriptors_below(tmp_path))
+
+
+def test_a_descriptor_that_comes_after_the_run_is_closed(
+    tmp_path: Path, stick: Callable[[str], Stuck]
+) -> None:
+    (tmp_path / "file").touch()
+    stuck = stick("open")
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(FileIo().open, str(tmp_path / "file"))
+            await stuck.entered()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    stuck.let_go()
+    trio.run(stuck.left)
     trio.run(until, lambda: not descriptors_below(tmp_path))

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from io_backends import (
+    DeviceError,
     File,
     Io,
     JobError,
@@ -238,3 +239,17 @@ async def test_jobs_run_in_place_and_their_failures_carry_their_text() -> None:
     assert isinstance(caught.value.__cause__, ValueError)
     with pytest.raises(PowerLostError):
         await io.run_job(read_after_cut, b"")
+
+
+async def test_negative_places_are_refused_and_change_nothing() -> None:
+    file = await file_with(VirtualIo(VirtualDisk()), "file", b"bytes")
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: file.read_at(-1, 1),
+        lambda: file.read_at(0, -1),
+        lambda: file.write_at(-1, b"x"),
+        lambda: file.truncate(-1),
+    )
+    for call in calls:
+        with pytest.raises(DeviceError):
+            await call()
+    assert await file.read_at(0, 5) == b"bytes"

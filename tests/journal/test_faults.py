@@ -4,6 +4,8 @@ from random import Random
 from typing import Literal
 
 import pytest
+import trio
+import trio.testing
 
 from io_backends import (
     FailOp,
@@ -11,6 +13,7 @@ from io_backends import (
     FaultyIo,
     LateError,
     NoSpaceError,
+    Stuck,
 )
 from journal import JournalOutcomeUnknownError, JournalUnsettledError
 from tests.journal.fileset import add
@@ -94,3 +97,18 @@ async def test_a_workload_leaves_no_handle_open() -> None:
     await workload(impatient(disk), Ledger())
 
     assert disk.open_paths() == []
+
+
+async def test_cancellation_at_every_operation_leaves_a_whole_journal() -> None:
+    """FAULTS 35: whoever is cancelled, wherever it stands, the next opener finds a prefix."""
+    for index in range(await operation_count()):
+        disk, ledger = await new_disk(), Ledger()
+        io = FaultyIo(impatient(disk), FaultPlan((Stuck(at=index),)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(workload, io, ledger)
+            await trio.testing.wait_all_tasks_blocked()
+            assert io.log.hits
+            nursery.cancel_scope.cancel()
+        assert disk.open_paths() == []
+        await recover(disk.crash(Random(index)), ledger)
+        await recover(disk, ledger)

@@ -14,7 +14,7 @@ from journal import (
     JournalUnsettledError,
     Loaded,
 )
-from tests.journal.fileset import Edit, FileSet
+from tests.journal.fileset import Edit, FileSet, add
 
 FOLDER = "store"
 PREFIX = "manifest"
@@ -70,6 +70,14 @@ async def open_journal(
 def is_settled(journal: Journal[FileSet]) -> bool:
     """Ask anew: a type checker believes that a property keeps its value across an await."""
     return journal.is_settled
+
+
+async def flush(journal: Journal[FileSet]) -> int:
+    """Allocate the next number and make a file of it live, as the seed's `record_flush` does."""
+    number = journal.state.next_number
+    assert number not in journal.state.numbers
+    await journal.append(add(number))
+    return number
 
 
 class Fate(Enum):

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn
 from rich.text import Text
 
+from tempest import Statistics
 from tempest.cli.demo.check import Verdict
 from tempest.cli.demo.outcome import Life, Outcome
 from tempest.cli.demo.plan import Plan
 from tempest.cli.demo.scans import PrefixScan
 from tempest.cli.output import bytes_text, progress_bar, seconds_text
-from tempest.cli.tables import print_record
 
 FAULTS_SHOWN_MAX = 20
 
@@ -61,7 +61,8 @@ class Story:
         self._say(
             f"  reopened in {seconds_text(life.reopen_seconds)}: replayed "
             f"{recovery.entries} writes in {recovery.frames} frames, "
-            f"{bytes_text(recovery.bytes)}; {bytes_text(recovery.torn_bytes)} torn; "
+            f"{bytes_text(recovery.bytes)}; {recovery.rewritten_frames} frames made safe, "
+            f"{bytes_text(recovery.torn_bytes)} torn, "
             f"{recovery.orphans_removed} orphans removed"
         )
         self._judge(life.verdict)
@@ -73,9 +74,20 @@ class Story:
         self._say("\nPrefix scans", "bold")
         for scan in outcome.scans:
             self._say(f"  {scan_text(scan)}")
-        with self._quiet_bar():
-            print_record("The store", outcome.statistics, self._console)
+        self._shape(outcome.statistics)
         self._close(outcome)
+
+    def _shape(self, shape: Statistics) -> None:
+        self._say("\nThe store", "bold")
+        for level in shape.levels:
+            self._say(
+                f"  level {level.level}   {level.tables:>4} tables  "
+                f"{level.entries:>6} entries  {bytes_text(level.bytes):>10}"
+            )
+        self._say(
+            f"  log       {shape.log_segments:>4} segments  {bytes_text(shape.log_bytes)}, "
+            f"of which {shape.memtable_entries} writes in memory are not in tables yet\n"
+        )
 
     def kept(self, folder: Path) -> None:
         self._say(f"The store is in {folder / 'store'}.")

@@ -161,8 +161,8 @@ async def snapshots(world: World) -> None:
             await client.flush()
             await client.write({key(0): None}, OS)
             await client.compact()
-            assert await view.get(key(0)) == value(0)
-        assert await client.store.get(key(0)) is None
+            await client.check(view, key(0), value(0))
+        await client.write({key(1): value(2)}, OS)
 
 
 TINY_MANIFEST = tempest.Options(

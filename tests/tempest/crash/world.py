@@ -15,7 +15,9 @@ import trio
 import tempest
 from io_backends import FaultPlan, FaultyIo, OpKind, PowerCut, VirtualDisk, VirtualIo
 from sim import run_seeded
-from tempest import Durability, Options, Store
+from tempest import Durability, Options, Snapshot, Store
+
+View = Store | Snapshot
 
 STORE = "store"
 TINY = Options(
@@ -70,15 +72,49 @@ class World:
     options: Options = TINY
     history: History = attrs.field(factory=History)
     errors: list[Exception] = attrs.field(factory=list)
-    allows_errors: bool = False
+    is_tolerant: bool = (
+        False  # documented errors are noted, and what failed is done again
+    )
 
     @asynccontextmanager
     async def open(self, options: Options | None = None) -> AsyncIterator["Client"]:
-        async with tempest.open_store(
-            STORE, io=self.io, options=options or self.options
-        ) as store:
+        async with self._open_twice(options or self.options) as store:
             yield Client(self, store)
+            if self.is_tolerant:
+                await self._check_reads(store)
         self.history.durable = len(self.history.writes)
+
+    @asynccontextmanager
+    async def _open_twice(self, options: Options) -> AsyncIterator[Store]:
+        """Open the store, once more if the first time fails and that is tolerated."""
+        opening = tempest.open_store(STORE, io=self.io, options=options)
+        try:
+            store = await opening.__aenter__()
+        except tempest.TempestError as error:
+            if not self.is_tolerant:
+                raise
+            self.errors.append(error)
+            opening = tempest.open_store(STORE, io=self.io, options=options)
+            store = await opening.__aenter__()
+        try:
+            yield store
+        except BaseException as error:
+            await opening.__aexit__(type(error), error, None)
+            raise
+        await opening.__aexit__(None, None, None)
+
+    async def _check_reads(self, store: Store) -> None:
+        """Whatever failed, the store serves reads, and every acknowledged write is among them."""
+        try:
+            content = await read_all(store)
+        except tempest.StorageError as error:
+            self.errors.append(error)
+            content = await read_all(store)
+        history = self.history
+        counts = range(history.acknowledged, len(history.writes) + 1)
+        assert any(content == history.content(count) for count in counts), (
+            f"{content} is not what was acknowledged of {history}"
+        )
 
 
 @attrs.define
@@ -93,20 +129,27 @@ class Client:
         history = self.world.history
         history.writes.append(dict(entries))
         number = len(history.writes)
-        if len(entries) == 1:
-            ((key, value),) = entries.items()
-            if value is None:
-                await self.store.delete(key, durability=level)
-            else:
-                await self.store.put(key, value, durability=level)
+        try:
+            await self._write(entries, level)
+        except tempest.TempestError as error:
+            self._note(error, number)
         else:
+            self.acknowledge(number, level)
+
+    async def _write(self, entries: Write, level: Durability) -> None:
+        if len(entries) > 1:
             async with self.store.batch(durability=level) as batch:
                 for key, value in entries.items():
                     if value is None:
                         batch.delete(key)
                     else:
                         batch.put(key, value)
-        self.acknowledge(number, level)
+            return
+        ((key, value),) = entries.items()
+        if value is None:
+            await self.store.delete(key, durability=level)
+        else:
+            await self.store.put(key, value, durability=level)
 
     async def update(self, key: bytes, level: Durability = Durability.DISK) -> None:
         """Count one up."""
@@ -119,23 +162,52 @@ class Client:
             numbers.append(len(history.writes))
             return new
 
-        await self.store.update(key, count, durability=level)
-        self.acknowledge(numbers[0], level)
+        try:
+            await self.store.update(key, count, durability=level)
+        except tempest.TempestError as error:
+            self._note(error, numbers[0] if numbers else None)
+        else:
+            self.acknowledge(numbers[0], level)
+
+    async def check(self, view: View, key: bytes, expected: bytes | None) -> None:
+        """Read a key, twice if need be."""
+        try:
+            value = await view.get(key)
+        except tempest.TempestError as error:
+            self._note(error, None)
+            value = await view.get(key)
+        assert value == expected, f"{key!r} is {value!r} instead of {expected!r}"
 
     async def sync(self) -> None:
-        count = len(self.world.history.writes)
-        await self.store.sync()
-        self.acknowledge(count, Durability.DISK)
+        await self._make_durable(self.store.sync)
 
     async def flush(self) -> None:
-        count = len(self.world.history.writes)
-        await self.store.flush()
-        self.acknowledge(count, Durability.DISK)
+        await self._make_durable(self.store.flush)
 
     async def compact(self) -> None:
+        await self._make_durable(self.store.compact)
+
+    async def _make_durable(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Do it, and once more if it failed."""
         count = len(self.world.history.writes)
-        await self.store.compact()
+        for is_last in (False, True):
+            try:
+                await action()
+            except tempest.TempestError as error:
+                self._note(error, None)
+                if is_last:
+                    return
+            else:
+                break
         self.acknowledge(count, Durability.DISK)
+
+    def _note(self, error: tempest.TempestError, number: int | None) -> None:
+        """Note a documented error; what the store refused was never written."""
+        if not self.world.is_tolerant:
+            raise error
+        self.world.errors.append(error)
+        if number is not None and isinstance(error, tempest.BackgroundError):
+            self.world.history.writes[number - 1] = {}
 
     def acknowledge(self, number: int, level: Durability) -> None:
         history = self.world.history
@@ -156,23 +228,29 @@ class Run:
     kinds: list[OpKind] = attrs.field(factory=list)
 
 
-def run(workload: Workload, plan: FaultPlan = FaultPlan(), seed: int = 0) -> Run:
+def run(
+    workload: Workload,
+    plan: FaultPlan = FaultPlan(),
+    seed: int = 0,
+    *,
+    is_tolerant: bool = False,
+) -> Run:
     """Run a workload from an empty disk under a plan."""
     disk = VirtualDisk()
     finished: list[bool] = []
     worlds: list[World] = []
 
     async def main() -> None:
-        world = World(FaultyIo(VirtualIo(disk), plan))
+        world = World(FaultyIo(VirtualIo(disk), plan), is_tolerant=is_tolerant)
         worlds.append(world)
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_cancel_when_dark, world.io, scope)
                 try:
                     await workload(world)
-                except tempest.TempestError as error:
+                except* tempest.TempestError as group:
                     if not world.io.power_lost.is_set():
-                        world.errors.append(error)
+                        world.errors.extend(_leaves(group))
                 else:
                     finished.append(True)
                 nursery.cancel_scope.cancel()
@@ -186,6 +264,14 @@ def run(workload: Workload, plan: FaultPlan = FaultPlan(), seed: int = 0) -> Run
         world.errors,
         bool(finished) and not world.io.power_lost.is_set(),
     )
+
+
+def _leaves(error: BaseException) -> list[Exception]:
+    """The errors in a group of groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    assert isinstance(error, Exception), error
+    return [error]
 
 
 async def _cancel_when_dark(io: FaultyIo, scope: trio.CancelScope) -> None:

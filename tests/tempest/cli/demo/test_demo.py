@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tempest.cli.demo.acks import AckWriter
+import tempest
+from tempest.cli.demo import trial
+from tempest.cli.demo.acks import Acks, AckWriter
 from tempest.cli.demo.child import ORPHANED
 from tempest.cli.demo.plan import make_plan, write_plan
+from tempest.cli.demo.story import Story
+from tempest.cli.demo.trial import Trial
 from tests.tempest.cli.conftest import Tempest
 
 KILLS = 2
@@ -72,6 +76,33 @@ def test_the_demo_tells_a_story_and_keeps_the_store_if_asked(
     ]:
         assert words in story
     assert tempest_command("verify", folder / "store").status == 0
+
+
+def test_a_lost_write_is_found(
+    tempest_command: Tempest,
+    tree: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finish = trial._finish
+
+    async def finish_and_lose_one(it: Trial, acks: Acks, story: Story) -> None:
+        await finish(it, acks, story)
+        async with tempest.open_store(it.store) as store:
+            await store.delete(it.plan.key(17))
+            await store.put(b"stranger", b"")
+
+    monkeypatch.setattr(trial, "_finish", finish_and_lose_one)
+
+    finished = tempest_command("demo", "--tree", tree, "--kills", 1, "--seed", EARLY)
+
+    lost = make_plan(str(tree)).files[17]
+    story = finished.out.decode()
+    assert finished.status == 1
+    assert "FAILED" in story
+    assert f"  {lost} was acknowledged and is gone\n" in story
+    assert "  stranger is there and was never written\n" in story
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_loader_that_fails_by_itself_is_named(
