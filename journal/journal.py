@@ -96,8 +96,11 @@ class Journal(Generic[State]):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the outcome of every finished append is decided, whatever happens next."""
-        return self._generations.is_settled
+        """Whether every outcome is decided: no edit is in doubt, and none is on its way.
+
+        Who gave up waiting for an append cannot tell otherwise whether it will still land.
+        """
+        return self._generations.is_settled and self._working is self._state
 
     @property
     def cause(self) -> IoError | None:
@@ -216,12 +219,12 @@ class Journal(Generic[State]):
             try:
                 await self._advance()
             except JournalUnsettledError:
-                if not self.is_settled:
+                if not self._generations.is_settled:
                     raise
                 self._generations.postpone_rotation()
 
     async def _settle(self) -> None:
-        if not self.is_settled:
+        if not self._generations.is_settled:
             await self._advance()
 
     async def _advance(self) -> None:

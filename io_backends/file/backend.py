@@ -43,7 +43,7 @@ class FileIo:
         *,
         reads_max: int = 16,
         changes_max: int = 8,
-        jobs_max: int = 1,
+        jobs_max: int = 2,
         patience_seconds: float = 5.0,
         direct: bool = False,
     ) -> None:

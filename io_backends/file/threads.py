@@ -70,9 +70,8 @@ class _Call(Generic[T]):
     def __init__(self, discard: Callable[[T], None]) -> None:
         self._discard = discard
         self._done = trio.Event()
-        self._outcomes: list[
-            Outcome[T]
-        ] = []  # taken out, so that no cycle holds an error
+        # At most one; taken out when used, so that no cycle keeps an error alive.
+        self._outcomes: list[Outcome[T]] = []
         self._abandoned = False
 
     def finish(self, outcome: "Outcome[T]") -> None:

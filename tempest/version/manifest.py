@@ -10,6 +10,7 @@ Invariants
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
+import trio
 
 from journal import Journal
 from tempest.version.edit import VersionEdit
@@ -57,6 +58,7 @@ class Manifest:
         self.journal = journal
         self.on_change: Callable[[], None] = _nothing
         self._next_number = journal.state.number_ceiling
+        self._reserving = trio.Lock()
         self._pins: dict[int, tuple[Version, int]] = {}
         self._dropped: dict[int, None] = {}
 
@@ -66,18 +68,21 @@ class Manifest:
 
     async def append(self, edit: VersionEdit) -> None:
         """Make the edit durable; `current` shows it when this returns."""
-        await self.journal.append(edit)
-        for number in (*edit.removed, *edit.segments_removed):
-            self._dropped[number] = None
+        try:
+            await self.journal.append(edit)
+        finally:  # whoever is cancelled gives up the wait: the edit may still come
+            for number in (*edit.removed, *edit.segments_removed):
+                self._dropped[number] = None
         self.on_change()
 
     async def reserve(self, count: int) -> tuple[int, ...]:
         """Return `count` file numbers that nobody else was ever given."""
-        while self._next_number + count > self.current.number_ceiling:
-            ceiling = self._next_number + count + NUMBERS_STEP
-            await self.append(VersionEdit(number_ceiling=ceiling))
-        first = self._next_number
-        self._next_number += count
+        async with self._reserving:  # or one ceiling would be raised below another's
+            if self._next_number + count > self.current.number_ceiling:
+                ceiling = self._next_number + count + NUMBERS_STEP
+                await self.append(VersionEdit(number_ceiling=ceiling))
+            first = self._next_number
+            self._next_number += count
         return tuple(range(first, first + count))
 
     def pin(self) -> Version:

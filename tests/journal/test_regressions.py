@@ -157,7 +157,7 @@ async def test_t7_an_edit_refused_live_is_refused_on_replay_with_a_typed_error()
         await journal.append(Edit(added=(FileMeta(0),)))
 
     # What a release build of the seed would have written:
-    journal._generations.writer.tail, tail = journal.size, journal.size
+    tail = journal.size
     await journal._generations.writer.append(
         [encode_record(Edit(added=(FileMeta(0),)))]
     )

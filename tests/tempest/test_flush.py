@@ -19,8 +19,7 @@ from tempest.errors import BackgroundError, CorruptionError
 from tempest.flush import FlushJob, flush, flush_problems
 from tempest.header import encode_header, place_seed
 from tempest.iterator import KeyRanges
-from tempest.log import SegmentMeta, encode_payload, segment_name
-from tempest.log.frame import encode_frame
+from tempest.log import SealedFrame, SegmentMeta, encode_payload, segment_name
 from tests.tempest.compaction.world import ALL, FLUSHES, FOLDER, LIFE, JobWorld
 from tests.tempest.table.support import STORE_ID, Version, run_of
 
@@ -41,14 +40,15 @@ class LogWorld(JobWorld):
     async def write_segment(self, frames: list[list[Columns]]) -> None:
         """Put a closed segment with these frames behind the last one."""
         number, first = len(self.segments) + 500, self.tail
-        header = SegmentMeta(number, LIFE, first, ALL).header(STORE_ID)
-        data = encode_header(header)
-        for runs in frames:
-            frame = encode_frame(place_seed(header), self.tail, 0, encode_payload(runs))
-            self.tail += len(frame)
-            data += frame
+        meta = SegmentMeta(number, LIFE, first, ALL)
+        header = meta.header(STORE_ID)
         file = await self.io.create_exclusive(self.segment_path(number))
-        await file.write_at(0, data)
+        await file.write_at(0, encode_header(header))
+        for runs in frames:
+            frame = SealedFrame(self.tail, self.tail, encode_payload(runs), 0)
+            data = frame.encode(place_seed(header), 0)
+            await file.write_at(meta.offset(frame.address), data)
+            self.tail = frame.end
         await file.aclose()
         self.segments.append(SegmentMeta(number, LIFE, first, self.tail, self.tail))
 
@@ -215,10 +215,11 @@ SOME: Batches = [
 
 async def test_damage_in_the_stretch_ends_the_flush() -> None:
     """R12: a frame that does not verify is never skipped."""
-    for place in (64, 64 + 50, 200):
+    for place in (0, 50, 140):
         world, _ = await written(SOME, 3)
-        path = world.segment_path(world.segments[0].number)
-        world.disk.corrupt(path, place)
+        segment = world.segments[0]
+        path = world.segment_path(segment.number)
+        world.disk.corrupt(path, segment.offset(segment.first) + place)
 
         with pytest.raises(CorruptionError) as caught:
             await flush(world.io, world.flush_job(), inline=True)
