@@ -100,7 +100,7 @@ class Journal(Generic[State]):
 
         Who gave up waiting for an append cannot tell otherwise whether it will still land.
         """
-        return self._generations.is_settled and self._working is self._state
+        return self._generations.is_settled and not (self._group or self._queue)
 
     @property
     def cause(self) -> IoError | None:

@@ -10,7 +10,6 @@ Invariants
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
-import trio
 
 from journal import Journal
 from tempest.version.edit import VersionEdit
@@ -57,8 +56,7 @@ class Manifest:
         """Number files from the journal's ceiling on: what is below may have been used."""
         self.journal = journal
         self.on_change: Callable[[], None] = _nothing
-        self._next_number = journal.state.number_ceiling
-        self._reserving = trio.Lock()
+        self._next_number = self._ceiling = journal.state.number_ceiling
         self._pins: dict[int, tuple[Version, int]] = {}
         self._dropped: dict[int, None] = {}
 
@@ -77,12 +75,13 @@ class Manifest:
 
     async def reserve(self, count: int) -> tuple[int, ...]:
         """Return `count` file numbers that nobody else was ever given."""
-        async with self._reserving:  # or one ceiling would be raised below another's
-            if self._next_number + count > self.current.number_ceiling:
-                ceiling = self._next_number + count + NUMBERS_STEP
-                await self.append(VersionEdit(number_ceiling=ceiling))
-            first = self._next_number
-            self._next_number += count
+        while self._next_number + count > self.current.number_ceiling:
+            wanted = self._next_number + count + NUMBERS_STEP
+            # Never below one that was asked for: that edit may be on its way.
+            self._ceiling = max(self._ceiling, wanted)
+            await self.append(VersionEdit(number_ceiling=self._ceiling))
+        first = self._next_number
+        self._next_number += count
         return tuple(range(first, first + count))
 
     def pin(self) -> Version:
