@@ -25,10 +25,9 @@ from tempest.recovery import Recovered, RecoveryReport
 from tempest.snapshot import Positions
 from tempest.table import BlockCache, TableCache
 from tempest.throttle import Throttle
-from tempest.translate import translate
+from tempest.translate import reason
 from tempest.version import SegmentEnd, VersionEdit
 from tempest.writer import Writer
-
 
 CLOSING_DELAYS_SECONDS = (0.01, 0.1, 1.0)  # between tries to note the end of the log
 
@@ -245,6 +244,6 @@ class Engine:
 def _closing_error(error: Exception) -> BackgroundError:
     if isinstance(error, BackgroundError):
         return error
-    closing = BackgroundError(f"it could not be closed cleanly ({translate(error)})")
+    closing = BackgroundError(f"it could not be closed cleanly ({reason(error)})")
     closing.__cause__ = error
     return closing

@@ -19,7 +19,7 @@ import trio
 
 from io_backends import ForkedError, PowerLostError
 from tempest.errors import BackgroundError, CorruptionError, OutcomeUnknownError
-from tempest.translate import translate
+from tempest.translate import reason, translate
 from tempest.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class HealthMonitor:
         if self.is_healthy:
             return Health(self.state)
         seconds = trio.current_time() - self._since
-        return Health(self.state, str(translate(self._cause())), seconds)
+        return Health(self.state, reason(self._cause()), seconds)
 
     def trouble(self, source: str, error: Exception) -> None:
         """Note that `source` failed. Damage makes the store read-only for good."""
@@ -106,12 +106,12 @@ class HealthMonitor:
     def background_error(self) -> BackgroundError:
         """Return the error that says why the store only reads."""
         return BackgroundError(
-            f"of a failure it could not get over ({translate(self._cause())})"
+            f"of a failure it could not get over ({reason(self._cause())})"
         )
 
     def outcome_unknown(self) -> Exception:
         """Return the error for somebody whose write is neither durable nor undone."""
-        error = OutcomeUnknownError(f"it was taken in, then {self._cause()}")
+        error = OutcomeUnknownError(f"it was taken in, then {reason(self._cause())}")
         error.__cause__ = self._cause()
         return error
 

@@ -31,6 +31,14 @@ def check_value(value: object) -> None:
         )
 
 
+def check_count(count: object, least: int, what: str) -> None:
+    """Raise `TypeError` unless it is a number of rows, `InvalidError` if it is below `least`."""
+    if not isinstance(count, int):
+        raise TypeError(f"{what} takes a number of rows, not {type(count).__name__}")
+    if count < least:
+        raise InvalidError(f"{what} of {count} rows is not possible")
+
+
 def prefix_end(prefix: bytes) -> bytes | None:
     """Return the exclusive upper bound of the keys that start with `prefix`."""
     stem = prefix.rstrip(b"\xff")

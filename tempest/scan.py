@@ -22,6 +22,7 @@ from io_backends import IoError
 from tempest.errors import CorruptionError, InvalidError, NotOpenError
 from tempest.fairness import Fairness
 from tempest.iterator import Merger, Source, visible_rows
+from tempest.keys import check_count
 from tempest.memtable import MemtableCursor
 from tempest.reader import Reader
 from tempest.snapshot import Positions
@@ -200,8 +201,7 @@ class Rows(Generic[Item]):
 
     def chunks(self, rows_max: int) -> "Chunks[Item]":
         """Iterate over lists of `rows_max` rows; the last one may be shorter."""
-        if rows_max < 1:
-            raise InvalidError(f"a chunk of {rows_max} rows holds nothing")
+        check_count(rows_max, 1, "a chunk")
         return Chunks(self._take, rows_max)
 
     async def _take(self, count: int) -> list[Item]:

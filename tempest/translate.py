@@ -39,7 +39,7 @@ def translate(error: BaseException) -> TempestError:
         return _translate_io(error)
     if isinstance(error, JournalError):
         return _translate_journal(error)
-    return BackgroundError(f"something unforeseen failed ({error!r})")
+    return BackgroundError(f"of something unforeseen ({error!r})")
 
 
 def _translate_io(error: IoError) -> TempestError:
@@ -59,7 +59,16 @@ def _translate_journal(error: JournalError) -> TempestError:
         return UnsupportedFormatError(error.path, error.detail)
     if isinstance(error, JournalOutcomeUnknownError):
         return OutcomeUnknownError(str(error))
-    return BackgroundError(f"the manifest refused an edit ({error})")
+    return BackgroundError(f"the manifest did not take an edit ({error})")
+
+
+def reason(error: BaseException) -> str:
+    """Return an error as part of a sentence about its consequence."""
+    if isinstance(error, BackgroundError):
+        return error.detail
+    if isinstance(error, (IoError, JournalError, TempestError)):
+        return str(error).rstrip(".")
+    return repr(error)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from io_backends import IoError
 from tempest.engine import Reading
 from tempest.errors import InvalidError, NotOpenError
 from tempest.fairness import BYTES_A_UNIT, CALL_UNITS
-from tempest.keys import bounds, check_key
+from tempest.keys import bounds, check_count, check_key
 from tempest.scan import Range, Row, Rows, Scan, ScanParts, keys_alone, pairs
 from tempest.translate import translate
 
@@ -139,8 +139,8 @@ class View:
         The rows are those of the moment at which the block is entered; what is written
         meanwhile is not seen. `rows.chunks(n)` iterates over lists of n rows.
         """
-        if limit is not None and limit < 0:
-            raise InvalidError(f"a scan of {limit} rows is not possible")
+        if limit is not None:
+            check_count(limit, 0, "a scan")
         self._check_open()
         low, high = bounds(prefix, start, stop)
         reading = self._reading

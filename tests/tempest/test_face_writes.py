@@ -356,7 +356,7 @@ async def test_writers_wait_while_flush_is_behind(autojump_clock: object) -> Non
         assert store.get_nowait(b"late") is None, "cancelled before it entered"
         await store.wait_writable()
         assert trio.current_time() > started + 10
-        assert store.statistics().stalls == 2
+        assert store.statistics().stalls >= 2
         assert store.statistics().pressure < 1
         await store.put(b"late", b"v")
 

@@ -51,11 +51,6 @@ class Write:
     level: Durability
     entries: Mapping[bytes, bytes | None]
 
-    @property
-    def is_promised(self) -> bool:
-        """Whether a killed process may not take it, once it is acknowledged."""
-        return self.level is not MEMORY
-
 
 def writes(seed: int, life: int) -> Iterator[Write]:
     """Yield a life's writes, in moods of a level each; the first is number 1."""

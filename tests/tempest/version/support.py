@@ -63,4 +63,5 @@ async def open_manifest(io: Io, first: Version | None = None) -> Manifest:
 async def new_io(latency: float = 0.0) -> VirtualIo:
     disk = VirtualDisk()
     await VirtualIo(disk).make_dir(FOLDER)
+    disk.sync_everything()
     return VirtualIo(disk, latency=latency)

@@ -1,0 +1,280 @@
+"""A memtable answers every reader position as a list of all versions would."""
+
+import attrs
+from hypothesis import given, settings, strategies as st
+
+from tempest.columns import Columns, Kind, make_columns
+from tempest.memory import Memtables
+from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Entry, Memtable, MemtableCursor
+from tempest.snapshot import Positions
+
+KEYS = st.sampled_from([b"", b"a", b"b", b"c"])
+VALUES = st.none() | st.binary(max_size=5)
+
+
+@attrs.define
+class History:
+    """A memtable beside a list of every version, and the positions that are read."""
+
+    table: Memtable = attrs.field(factory=lambda: Memtable(0))
+    positions: Positions = attrs.field(factory=Positions)
+    versions: list[tuple[bytes, Entry]] = attrs.field(factory=list)
+    visible: int = 0
+
+    @property
+    def last(self) -> int:
+        return len(self.versions)
+
+    def put(self, key: bytes, value: bytes | None, *, is_pending: bool) -> None:
+        """Write; what comes behind a pending write is pending, too."""
+        entry = (self.last + 1, value)
+        if not is_pending and self.visible == self.last:
+            self.visible += 1
+        before = self.newest(key, self.last)
+        self.versions.append((key, entry))
+        kept = self.table.put(key, entry, self.visible, self.positions.taken)
+        assert kept is None or kept is before
+
+    def newest(self, key: bytes, at: int) -> Entry | None:
+        """Answer by looking at everything."""
+        found = [e for k, e in self.versions if k == key and e[0] <= at]
+        return found[-1] if found else None
+
+    def readable(self) -> list[int]:
+        """Positions that somebody reads at, or may come to: visibility may stop anywhere."""
+        return [*self.positions.taken, *range(self.visible, self.last + 1)]
+
+    def held_bytes(self) -> int:
+        table = self.table
+        chained = [entry for chain in table._older.values() for entry in chain]
+        entries = [*table.newest.values(), *chained]
+        return sum(map(len, table.newest)) + sum(
+            ENTRY_BYTES + len(value or b"") for _, value in entries
+        )
+
+    def check(self) -> None:
+        for key in self.table.newest:
+            for at in self.readable():
+                assert self.table.get(key, at) == self.newest(key, at)
+        assert self.table.bytes == self.held_bytes()
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), KEYS, VALUES, st.booleans()),
+        st.tuples(st.just("put"), KEYS, VALUES, st.booleans()),
+        st.tuples(st.sampled_from(["advance", "take", "release"])),
+    ),
+    max_size=40,
+)
+Steps = list[tuple[str, bytes, bytes | None, bool] | tuple[str]]
+
+
+def act(history: History, steps: Steps, *, check: bool = True) -> None:
+    held: list[int] = []
+    for step in steps:
+        match step:
+            case (_, key, value, is_pending):
+                history.put(key, value, is_pending=is_pending)
+            case ("advance",):
+                history.visible = history.last
+            case ("take",):
+                held.append(history.positions.take(history.visible))
+            case _:
+                if held:
+                    history.positions.release(held.pop(0))
+        if check:
+            history.check()
+
+
+@given(STEPS)
+def test_every_position_reads_what_was_newest_then(steps: Steps) -> None:
+    history = History()
+    act(history, steps)
+
+    assert len(history.table) == len({key for key, _ in history.versions})
+    assert history.table.last_sequence == history.last
+
+
+@given(st.lists(VALUES, min_size=2, max_size=30))
+def test_a_key_that_nobody_reads_between_is_overwritten_in_place(
+    values: list[bytes | None],
+) -> None:
+    history = History()
+    for value in values:
+        history.put(b"k", value, is_pending=False)
+
+    assert history.table.bytes == 1 + ENTRY_BYTES + len(values[-1] or b"")
+
+
+@given(st.lists(VALUES, min_size=2, max_size=30))
+def test_versions_pending_for_a_moment_do_not_pile_up(
+    values: list[bytes | None],
+) -> None:
+    """A hot key at DISK level: each write waits for its sync before the next."""
+    history = History()
+    for value in values:
+        history.put(b"k", value, is_pending=True)
+        history.visible = history.last
+
+    assert len(history.table._older[b"k"]) == 1
+
+
+def test_a_delete_is_an_answer_and_a_missing_key_is_none() -> None:
+    table = Memtable(0)
+    table.put(b"gone", (1, None), 1, ())
+
+    assert table.get(b"gone", 1) == (1, None)
+    assert table.get(b"gone", 0) is None
+    assert table.get(b"never", 1) is None
+
+
+# Ordered reading
+
+
+async def read(
+    table: Memtable, start: bytes, stop: bytes | None, at: int, *, reverse: bool
+) -> list[tuple[bytes, int, bytes | None]]:
+    """Read through a cursor; rows in key order."""
+    cursor = MemtableCursor(table, start, stop, reverse=reverse, at=at)
+    chunks: list[Columns] = []
+    while (chunk := await cursor.next_chunk()) is not None:
+        assert chunk.keys == sorted(chunk.keys)
+        assert chunk.keys
+        chunks.append(chunk)
+    assert await cursor.next_chunk() is None
+    if reverse:
+        chunks.reverse()
+    return [
+        (key, sequence, None if chunk.kind(i) == Kind.DELETE else chunk.values[i])
+        for chunk in chunks
+        for i, (key, sequence) in enumerate(
+            zip(chunk.keys, chunk.sequences(), strict=True)
+        )
+    ]
+
+
+BOUNDS = st.tuples(KEYS, st.none() | KEYS)
+
+
+@settings(max_examples=60)
+@given(STEPS, BOUNDS, st.booleans(), st.data())
+async def test_a_cursor_reads_a_range_as_it_was_at_a_position(
+    steps: Steps,
+    bounds: tuple[bytes, bytes | None],
+    reverse: bool,
+    data: st.DataObject,
+) -> None:
+    history = History()
+    act(history, steps, check=False)
+    start, stop = bounds
+    at = data.draw(st.sampled_from(history.readable()))
+
+    rows = await read(history.table, start, stop, at, reverse=reverse)
+
+    expected = [
+        (key, *entry)
+        for key in sorted(history.table.newest)
+        if start <= key
+        and (stop is None or key < stop)
+        and (entry := history.newest(key, at)) is not None
+    ]
+    assert rows == expected
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 3 * CHUNK_KEYS), st.booleans(), st.data())
+async def test_a_cursor_goes_on_from_chunk_to_chunk(
+    count: int, reverse: bool, data: st.DataObject
+) -> None:
+    table = Memtable(0)
+    for number in range(count):
+        table.put(
+            b"%06d" % (number * 7919 % (count or 1)), (number + 1, b""), number + 1, ()
+        )
+    keys = sorted(table.newest)
+    bound = st.sampled_from([b"", *keys])
+    start, stop = data.draw(bound), data.draw(st.none() | bound)
+
+    rows = await read(table, start, stop, count, reverse=reverse)
+
+    assert [row[0] for row in rows] == [
+        key for key in keys if start <= key and (stop is None or key < stop)
+    ]
+
+
+async def test_a_cursor_does_not_see_what_is_written_while_it_reads() -> None:
+    table = Memtable(0)
+    count = 2 * CHUNK_KEYS
+    for number in range(count):
+        table.put(b"%06d" % (2 * number), (number + 1, b"old"), number + 1, ())
+    cursor = MemtableCursor(table, b"", None, reverse=False, at=count)
+    found: list[bytes] = []
+    while (chunk := await cursor.next_chunk()) is not None:
+        found += chunk.keys
+        for number in range(count):
+            table.put(b"%06d" % (2 * number + 1), (count + number + 1, b""), count, ())
+
+    assert found == [b"%06d" % (2 * number) for number in range(count)]
+
+
+# Replay
+
+
+RUNS = st.lists(st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=8), max_size=5)
+
+
+@settings(max_examples=50)
+@given(RUNS)
+async def test_replayed_runs_leave_the_newest_version_of_each_key(
+    runs: list[list[tuple[bytes, bytes | None]]],
+) -> None:
+    table, newest, sequence = Memtable(0), dict[bytes, Entry](), 0
+    for run in runs:
+        sequences = list(range(sequence + 1, sequence + 1 + len(run)))
+        sequence += len(run)
+        table.load(
+            make_columns(
+                [key for key, _ in run],
+                [value or b"" for _, value in run],
+                sequences,
+                bytes(value is None for _, value in run),
+            )
+        )
+        newest |= {k: (s, v) for s, (k, v) in zip(sequences, run, strict=True)}
+
+    assert table.newest == newest
+    assert table.last_sequence == sequence
+    rows = await read(table, b"", None, sequence, reverse=False)
+    assert rows == [(key, *newest[key]) for key in sorted(newest)]
+
+
+# Memtables
+
+
+def test_memtables_answer_with_the_newest_that_has_the_key() -> None:
+    tables = Memtables(0)
+    tables.active.put(b"a", (1, b"old"), 1, ())
+    tables.active.put(b"b", (2, b"only"), 2, ())
+    tables.switch()
+    tables.active.put(b"a", (3, b"new"), 3, ())
+
+    assert tables.get(b"a", 9) == (3, b"new")
+    assert tables.get(b"a", 2) == (1, b"old")
+    assert tables.get(b"b", 9) == (2, b"only")
+    assert tables.get(b"c", 9) is None
+    assert tables.entries == 3
+    assert [table is tables.active for table in tables.newest_first] == [True, False]
+
+
+def test_a_switched_memtable_ends_where_the_next_begins() -> None:
+    tables = Memtables(100)
+    tables.switch()
+    tables.bound(250)
+    tables.bound(400)
+
+    (waiting,) = tables.waiting
+    assert (waiting.first, waiting.stop, tables.active.first) == (100, 250, 250)
+    assert tables.held_bytes == 0
+    tables.drop_oldest()
+    assert tables.waiting == []
