@@ -12,7 +12,7 @@ from functools import partial
 import attrs
 
 from io_backends import Io, IoError
-from journal import Loaded
+from journal import JournalError, Loaded
 from tempest.errors import CorruptionError, TempestError
 from tempest.log import segment_name
 from tempest.options import MIB
@@ -154,14 +154,15 @@ class _Verification:
             else:
                 size = (await self._io.stat(path)).size
                 status, detail = await check()
-        except CorruptionError as error:
-            status, detail = (
-                FileStatus.DAMAGED,
-                f"offset {error.offset}: {error.detail}",
-            )
-        except (IoError, TempestError) as error:
-            status, detail = FileStatus.DAMAGED, str(translate(error))
+        except (IoError, JournalError, TempestError) as error:
+            status, detail = FileStatus.DAMAGED, _describe(translate(error))
         self._files.append(FileReport(path, kind, size, status, detail))
+
+
+def _describe(error: TempestError) -> str:
+    if isinstance(error, CorruptionError):
+        return f"offset {error.offset}: {error.detail}"
+    return str(error)
 
 
 def _torn(torn_bytes: int) -> tuple[FileStatus, str]:

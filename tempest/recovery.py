@@ -1,9 +1,9 @@
 """From the bytes of a folder to the parts of an open store.
 
     1. take the lock                         5. a new life: a new generation of the manifest
-    2. load the manifest                     6. what is not known to be durable is written again
-    3. check that its tables are there       7. a new segment to go on in
-    4. replay the log into memory            8. files that nobody names are removed
+    2. load the manifest                     6. files that nobody names are removed
+    3. check that its tables are there       7. what is not known to be durable is written again
+    4. replay the log into memory            8. a new segment to go on in
 
 Steps 1-4 change nothing, so whatever they meet leaves the folder as it was.
 
@@ -128,6 +128,7 @@ async def recover(io: Io, folder: str, options: Options) -> Recovered:
     replayed = await replay.run(version, read_only=False)
     manifest = await _begin_life(io, folder, store_id, loaded, options)
     try:
+        orphans_removed = await sweep_orphans(io, folder, manifest)
         log = await _continue_log(io, folder, store_id, manifest, replayed, options)
     except BaseException:
         with trio.CancelScope(shield=True):
@@ -140,7 +141,7 @@ async def recover(io: Io, folder: str, options: Options) -> Recovered:
         torn_bytes=replayed.torn_bytes,
         rewritten_frames=len(replayed.unconfirmed),
         tables=len(version.tables),
-        orphans_removed=await sweep_orphans(io, folder, manifest),
+        orphans_removed=orphans_removed,
         clean=replayed.is_clean,
         seconds=trio.current_time() - started,
     )

@@ -48,30 +48,34 @@ class Throttle:
         return max(memory, level0)
 
     def admit_nowait(self, size: int) -> None:
-        """Let a write of `size` bytes pass, or raise `ThrottledError` or `BackgroundError`."""
+        """Let a write of `size` bytes pass, or raise `ThrottledError` or `BackgroundError`.
+
+        It passes if nothing is owed, and then owes its own time: `wait_writable` pays that.
+        """
         self.health.check_writable()
         pressure = self.pressure
         if pressure <= SMOOTH_FROM:
             return
-        if pressure >= 1 or self._owe(pressure, size) >= SLEEP_SECONDS_MIN:
+        if pressure >= 1 or self._debt_seconds >= SLEEP_SECONDS_MIN:
             raise ThrottledError("flush or compaction is behind")
+        self._owe(pressure, size)
 
     async def admit(self, size: int) -> None:
         """Let a write of `size` bytes pass, late if need be. Cancellable while it waits."""
         self.health.check_writable()
         if self.pressure <= SMOOTH_FROM:
             return
-        await self.wait_writable()
-        seconds = self._owe(self.pressure, size)
-        if seconds >= SLEEP_SECONDS_MIN:
-            self._debt_seconds = 0.0
-            self.delayed_seconds += seconds
-            await trio.sleep(seconds)
-            self.health.check_writable()
+        await self._wait_for_room()
+        self._owe(self.pressure, size)
+        await self._pay()
 
     async def wait_writable(self) -> None:
         """Wait until a write would not have to wait; `BackgroundError` if the store only reads."""
         self.health.check_writable()
+        await self._wait_for_room()
+        await self._pay()
+
+    async def _wait_for_room(self) -> None:
         if self.pressure < 1:
             return
         self.stalls += 1
@@ -79,7 +83,17 @@ class Throttle:
             await self.changed.wait()
             self.health.check_writable()
 
-    def _owe(self, pressure: float, size: int) -> float:
+    def _owe(self, pressure: float, size: int) -> None:
         severity = min(1.0, max(0.0, (pressure - SMOOTH_FROM) / (1 - SMOOTH_FROM)))
         self._debt_seconds += severity * severity * size / BYTES_A_SECOND_MIN
-        return self._debt_seconds
+
+    async def _pay(self) -> None:
+        """Sleep for what is owed once that is worth it; without pressure it is forgotten."""
+        seconds = self._debt_seconds if self.pressure > SMOOTH_FROM else 0.0
+        if 0 < seconds < SLEEP_SECONDS_MIN:
+            return
+        self._debt_seconds = 0.0
+        if seconds:
+            self.delayed_seconds += seconds
+            await trio.sleep(seconds)
+            self.health.check_writable()

@@ -133,7 +133,7 @@ class TableCache:
         self._evicted.append(table)
 
     async def _close_evicted(self) -> None:
-        """Close evicted tables that nobody uses any more."""
-        for table in [table for table in self._evicted if not table.pins]:
-            self._evicted.remove(table)
-            await table.aclose()
+        """Close evicted tables that nobody uses any more; several tasks may be at it."""
+        while idle := [table for table in self._evicted if not table.pins]:
+            self._evicted.remove(idle[0])
+            await idle[0].aclose()

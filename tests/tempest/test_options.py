@@ -27,6 +27,7 @@ from io_backends import (
     VirtualIo,
 )
 from tempest import Compression, Durability, HealthState, Options, Statistics, Store
+from tempest.table import compression
 from tests.tempest.shelf import (
     content_of,
     evolve,
@@ -75,7 +76,7 @@ async def shape_after(options: Options, rows: int = 400) -> Statistics:
 async def settle(store: Store) -> None:
     """Wait until no background task has anything left to do."""
     await store.sync()
-    await trio.testing.wait_all_tasks_blocked(0.01)
+    await trio.testing.wait_all_tasks_blocked()
 
 
 async def compacted(options: Options, rows: int = 400) -> Statistics:
@@ -241,6 +242,19 @@ async def test_compression_packs_blocks_and_gives_them_back(kind: Compression) -
     assert (size(packed) < size(plain) / 2) == (kind is not Compression.NONE)
 
 
+@pytest.mark.parametrize("has_extra", [True, False])
+def test_a_compression_that_is_not_installed_is_refused_at_the_door(
+    has_extra: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compression, "_has_zstandard", has_extra)
+    io = VirtualIo(VirtualDisk())
+    if has_extra:
+        tempest.open_store("store", io=io, options=roomy(compression=Compression.ZSTD))
+        return
+    with pytest.raises(tempest.InvalidError, match="tempestdb"):
+        tempest.open_store("store", io=io, options=roomy(compression=Compression.ZSTD))
+
+
 @observes("filter_bits_per_key")
 async def test_filter_bits_per_key_saves_reads_for_what_is_not_there() -> None:
     async def needless_reads(filter_bits_per_key: int) -> int:
@@ -270,7 +284,7 @@ async def test_level0_tables_max_is_how_many_tables_start_a_compaction() -> None
             for _ in range(9):
                 await fill(store, 5)
                 await store.flush()
-                await trio.testing.wait_all_tasks_blocked(0.001)
+                await trio.testing.wait_all_tasks_blocked()
                 levels = store.statistics().levels
                 most = max(most, *(l.tables for l in levels if l.level == 0), 0)
             return most

@@ -79,10 +79,13 @@ class Shelf:
 
     async def write(self, meta: SegmentMeta, data: bytes) -> None:
         """Write a whole segment file: its header, then `data` from `first` on."""
-        file = await self.io.create_exclusive(self.path(meta.number))
-        await file.write_at(0, encode_header(meta.header(STORE_ID)))
-        if data:
-            await file.write_at(meta.offset(meta.first), data)
+        header = encode_header(meta.header(STORE_ID))
+        gap = bytes(meta.offset(meta.first) - len(header)) if data else b""
+        await self.put_file(meta.number, header + gap + data)
+
+    async def put_file(self, number: int, data: bytes) -> None:
+        file = await self.io.create_exclusive(self.path(number))
+        await file.write_at(0, data)
         await file.aclose()
 
     async def open(self, meta: SegmentMeta) -> OpenSegment:

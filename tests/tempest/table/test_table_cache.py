@@ -11,7 +11,7 @@ from io_backends import (
     OpKind,
     TooManyFilesError,
 )
-from tempest.table import TableMeta, table_name
+from tempest.table import Table, TableMeta, table_name
 from tests.tempest.table.support import World, build, puts
 
 
@@ -121,6 +121,33 @@ async def test_two_tasks_that_open_a_table_share_one() -> None:
     assert len(world.tables) == 1
     await world.tables.evict(99)
     assert world.disk.live_handles == 1
+
+
+async def test_two_tasks_close_what_was_evicted_between_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a real disk closing waits: both took one list, and one did not find its table."""
+    close = Table.aclose
+
+    async def close_late(table: Table) -> None:
+        await trio.lowlevel.checkpoint()
+        await close(table)
+
+    monkeypatch.setattr(Table, "aclose", close_late)
+    world = World()
+    metas = await filled(world, 6)
+    pinned = [await world.tables.acquire(meta) for meta in metas]
+    for meta in metas:
+        await world.tables.evict(meta.number)
+    for table in pinned:
+        world.tables.release(table)
+    assert world.disk.live_handles == 6
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(world.tables.evict, 99)
+
+    assert world.disk.live_handles == 0
 
 
 async def test_eviction_closes_and_forgets() -> None:
