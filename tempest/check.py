@@ -14,6 +14,7 @@ import attrs
 from io_backends import Io, IoError
 from journal import JournalError, Loaded
 from tempest.errors import CorruptionError, TempestError
+from tempest.evidence import check_nothing_is_lost
 from tempest.log import segment_name
 from tempest.options import MIB
 from tempest.recovery import LOCK_NAME, load_manifest, prepare_folder
@@ -85,8 +86,10 @@ class _Verification:
         async def load() -> tuple[FileStatus, str]:
             nonlocal loaded
             loaded = await load_manifest(self._io, self._folder)
-            torn = loaded.torn_bytes if loaded else 0
-            return _torn(torn)
+            if loaded is None:
+                return _torn(0)
+            await check_nothing_is_lost(self._io, self._folder, loaded)
+            return _torn(loaded.torn_bytes)
 
         await self._report(newest, "manifest", load)
         if loaded is not None:

@@ -18,7 +18,7 @@ import trio
 
 from io_backends import IoError
 from journal import JournalError
-from tempest.health import HealthMonitor
+from tempest.health import LOG, HealthMonitor
 from tempest.log import HybridLog, Visibility
 from tempest.memory import Memtables
 from tempest.options import Options
@@ -49,7 +49,9 @@ class Committer:
     on_durable: Callable[[], None] = _nothing
     work: Wakeup = attrs.field(factory=Wakeup)
     is_entering: bool = False  # a large batch is entering the open frame, step by step
+    _flush_asked: bool = False
     _sync_asked: bool = False
+    _sync_owed: bool = False  # asked for, and sealed since
     _switch_asked: bool = False
     _keeper: SegmentKeeper = attrs.field(init=False)
 
@@ -75,8 +77,16 @@ class Committer:
         """Whether everything that was ever written is durable."""
         return not self.log.open and self.log.data_end <= self.log.durable
 
-    def ask(self, *, sync: bool = False, switch: bool = False) -> None:
-        """Ask for a commit: with a sync, or with a switch of the memtable."""
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether another sync has returned since: no late error can take it back."""
+        return not self.log.open and self.log.data_end <= self.log.confirmed
+
+    def ask(
+        self, *, flush: bool = False, sync: bool = False, switch: bool = False
+    ) -> None:
+        """Ask for a commit of what has gathered: also with a sync, or a new memtable."""
+        self._flush_asked |= flush
         self._sync_asked |= sync
         self._switch_asked |= switch
         self.work.set()
@@ -94,7 +104,7 @@ class Committer:
         """Note that a write on the spot has failed: the log must move on."""
         assert self.log.segment is not None, "a write needs a segment"
         self.log.segment.is_failed = True
-        self.health.trouble("log", error)
+        self.health.trouble(LOG, error)
         self.work.set()
 
     async def run(self) -> None:
@@ -115,6 +125,7 @@ class Committer:
         return (
             log.segment.is_failed
             or self._switch_asked
+            or (self._flush_asked and bool(log.open))
             or self._wants_sync()
             or log.flushed < log.tail
             or bool(log.open and not self.visibility.is_current)
@@ -124,7 +135,7 @@ class Committer:
 
     def _wants_sync(self) -> bool:
         log = self.log
-        if self._sync_asked or self.visibility.wants_sync:
+        if self._sync_asked or self._sync_owed or self.visibility.wants_sync:
             return True
         waiting = self.memtables.waiting
         return log.unsynced_bytes >= self.options.unsynced_bytes_max or bool(
@@ -143,13 +154,16 @@ class Committer:
         except (IoError, JournalError) as error:
             assert log.segment is not None, "an open store has a segment"
             log.segment.is_failed = True
-            self.health.trouble("log", error)
+            self.health.trouble(LOG, error)
         finally:
             log.is_busy = False
 
     async def _seal_open(self) -> None:
         """Take what has gathered and give it its addresses; switch the memtable if it is full."""
         log, memtables = self.log, self.memtables
+        # Taken now: who asks from here on may mean an entry that this frame will not hold.
+        self._sync_owed |= self._sync_asked
+        self._sync_asked = self._flush_asked = False
         gathered = log.open.take() if log.open else None
         full = memtables.active.bytes >= self.options.memtable_bytes_max
         if (full or self._switch_asked) and len(memtables.active):
@@ -171,7 +185,7 @@ class Committer:
             visibility.advance()
         log.is_busy = False
         if self._wants_sync():
-            self._sync_asked = False
+            self._sync_owed = False
             visibility.durable = max(visibility.durable, await log.sync())
             visibility.advance()
             self._durable_moved()
@@ -189,14 +203,15 @@ class Committer:
             try:
                 await self._keeper.rewrite()
             except (IoError, JournalError) as error:
-                self.health.trouble("log", error)
+                self.health.trouble(LOG, error)
                 await trio.sleep(delay)
                 delay = min(2 * delay, RETRY_SECONDS_MAX)
             else:
                 break
+        self._sync_owed = False
         visibility = self.visibility
         visibility.flushed = visibility.durable = self.log.flushed_sequence
-        self.health.recovered("log")
+        self.health.recovered(LOG)
         visibility.advance()
         self._durable_moved()
 

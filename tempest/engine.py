@@ -17,7 +17,7 @@ from journal import JournalError
 from tempest.committer import Committer
 from tempest.errors import BackgroundError, TempestError
 from tempest.fairness import Fairness
-from tempest.health import HealthMonitor
+from tempest.health import LOG, HealthMonitor
 from tempest.maintenance import Maintenance
 from tempest.options import Options
 from tempest.reader import Reader
@@ -120,6 +120,7 @@ class Engine:
         )
         self._options = options
         self._scopes: list[trio.CancelScope] = []
+        self._journal_scope = trio.CancelScope(shield=True)
         self._running = 0
         self._stopped = trio.Event()
         self._connect()
@@ -132,20 +133,22 @@ class Engine:
 
     def start(self, nursery: trio.Nursery) -> None:
         """Set the background tasks going."""
-        tasks: tuple[Callable[[], Awaitable[None]], ...] = (
-            self.committer.run,
-            self.maintenance.run_flush,
-            self.maintenance.run_compaction,
-            self.maintenance.run_sweep,
-            self.health.watch,
+        tasks: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+            (LOG, self.committer.run),
+            ("flush", self.maintenance.run_flush),
+            ("compaction", self.maintenance.run_compaction),
+            ("sweep", self.maintenance.run_sweep),
+            ("health", self.health.watch),
         )
-        nursery.start_soon(self._supervise, self.manifest.journal.run, None)
-        for task in tasks:
+        self._running = len(tasks)
+        nursery.start_soon(
+            self._supervise, "manifest", self.manifest.journal.run, self._journal_scope
+        )
+        for source, task in tasks:
             # Shielded: when the host is cancelled, closing still needs them to finish writes.
             scope = trio.CancelScope(shield=True)
             self._scopes.append(scope)
-            self._running += 1
-            nursery.start_soon(self._supervise, task, scope)
+            nursery.start_soon(self._run, source, task, scope)
         self.maintenance.wake()
         self.committer.work.set()
 
@@ -163,27 +166,34 @@ class Engine:
         """Make everything durable and shut down; `BackgroundError` from what prevented it."""
         seconds = self._options.close_seconds_max
         errors: list[Exception] = []
+        self.health.close()
+        self._wake_waiters()
         with trio.move_on_after(seconds, shield=True) as scope:
             await self._attempt(self._drain, errors)
         if scope.cancelled_caught:
             errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
         await self._stop()
-        with trio.move_on_after(seconds, shield=True):
+        self.committer.visibility.fail(self.health.outcome_unknown)
+        with trio.move_on_after(seconds, shield=True) as scope:
             if not errors:
                 await self._attempt(self._seal_log, errors)
             await self._attempt(self.manifest.journal.aclose, errors)
             await self._attempt(self.reading.reader.tables.aclose, errors)
             await self._attempt(self.committer.log.aclose, errors)
+        if scope.cancelled_caught:
+            errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
+        self._journal_scope.cancel()
         with trio.CancelScope(shield=True):
             await self._attempt(self.place.aclose, errors)
         if errors:
             raise _closing_error(errors[0])
 
     async def _drain(self) -> None:
-        """Wait until everything that was written is durable."""
+        """Wait until everything that was written is durable, whatever a late error says."""
         committer = self.committer
-        while not committer.is_drained:
-            self.health.check_writable()
+        while not committer.is_confirmed:
+            if self.health.is_log_lost:
+                raise self.health.background_error()
             committer.ask(sync=True)
             await committer.progress.wait()
 
@@ -220,22 +230,33 @@ class Engine:
         except (IoError, JournalError, TempestError) as error:
             errors.append(error)
 
-    async def _supervise(
-        self, task: Callable[[], Awaitable[None]], scope: trio.CancelScope | None
+    async def _run(
+        self, source: str, task: Callable[[], Awaitable[None]], scope: trio.CancelScope
     ) -> None:
         try:
-            with scope or trio.CancelScope(shield=True):
+            await self._supervise(source, task, scope)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._stopped.set()
+
+    async def _supervise(
+        self, source: str, task: Callable[[], Awaitable[None]], scope: trio.CancelScope
+    ) -> None:
+        try:
+            with scope:
                 await task()
         except Exception as error:  # noqa: BLE001 - a bug makes the store read-only, not the host crash
-            self.health.broken(error)
-        finally:
-            if scope is not None:
-                self._running -= 1
-                if not self._running:
-                    self._stopped.set()
+            self.health.broken(source, error)
 
     def _fail_waiters(self) -> None:
-        self.committer.visibility.fail(self.health.outcome_unknown)
+        """The store only reads from here on: nobody may wait for what will not come."""
+        if self.health.is_log_lost:
+            self.committer.visibility.fail(self.health.outcome_unknown)
+        self._wake_waiters()
+
+    def _wake_waiters(self) -> None:
+        """Let everybody who waits look again."""
         self.committer.progress.fire()
         self.throttle.changed.fire()
         self.maintenance.shape_changed.fire()

@@ -18,12 +18,20 @@ import attrs
 import trio
 
 from io_backends import ForkedError, PowerLostError
-from tempest.errors import BackgroundError, CorruptionError, OutcomeUnknownError
+from tempest.errors import (
+    BackgroundError,
+    CorruptionError,
+    NotOpenError,
+    OutcomeUnknownError,
+)
 from tempest.translate import reason, translate
 from tempest.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+LOG = "log"  # the source of trouble that keeps writes from becoming durable
 
 
 class HealthState(Enum):
@@ -60,6 +68,7 @@ class HealthMonitor:
         self._resume_seconds_max = resume_seconds_max
         self._troubles: dict[str, Exception] = {}
         self._is_damaged = False
+        self._is_closed = False
         self._since = 0.0
         self._changed = Wakeup()
 
@@ -88,10 +97,19 @@ class HealthMonitor:
         elif self.is_healthy:
             self._move(HealthState.RESUMING)
 
-    def broken(self, error: Exception) -> None:
+    def broken(self, source: str, error: Exception) -> None:
         """Note a failure that nothing can be done about: the store is read-only for good."""
         self._is_damaged = True
-        self.trouble("engine", error)
+        self.trouble(source, error)
+
+    def close(self) -> None:
+        """Let nothing enter any more."""
+        self._is_closed = True
+
+    @property
+    def is_log_lost(self) -> bool:
+        """Whether what has entered the log can not be expected to become durable."""
+        return self.state is HealthState.READ_ONLY and LOG in self._troubles
 
     def recovered(self, source: str) -> None:
         """Note that `source` works again."""
@@ -99,7 +117,9 @@ class HealthMonitor:
             self._move(HealthState.HEALTHY)
 
     def check_writable(self) -> None:
-        """Raise `BackgroundError` from its cause if the store only reads."""
+        """Raise `BackgroundError` from its cause if the store only reads, or `NotOpenError`."""
+        if self._is_closed:
+            raise NotOpenError
         if self.state is HealthState.READ_ONLY:
             raise self.background_error() from self._cause()
 
@@ -111,6 +131,8 @@ class HealthMonitor:
 
     def outcome_unknown(self) -> Exception:
         """Return the error for somebody whose write is neither durable nor undone."""
+        if not self._troubles:
+            return OutcomeUnknownError("it was taken in, then the store was closed")
         error = OutcomeUnknownError(f"it was taken in, then {reason(self._cause())}")
         error.__cause__ = self._cause()
         return error

@@ -97,7 +97,8 @@ class Maintenance:
         health.check_writable()
         self.committer.ask(sync=True, switch=True)
         active = memtables.active
-        while (len(active) and memtables.active is active) or memtables.waiting:
+        wanted = [*memtables.waiting, *([active] if len(active) else [])]
+        while any(table in wanted for table in (*memtables.waiting, memtables.active)):
             await self.shape_changed.wait()
             health.check_writable()
 
@@ -108,6 +109,7 @@ class Maintenance:
         policy = Leveled.of(self.committer.options)
         while True:
             async with self._publishing:
+                await self._settle()
                 choice = policy.choose_range(
                     self.committer.manifest.current.levels,
                     start,
@@ -199,12 +201,19 @@ class Maintenance:
     async def _compact_chosen(self) -> bool:
         policy = Leveled.of(self.committer.options)
         async with self._publishing:
+            await self._settle()
             levels = self.committer.manifest.current.levels
             choice = policy.choose(levels, self._reader_positions()[0])
             if choice is None:
                 return False
             await self._compact(choice)
         return True
+
+    async def _settle(self) -> None:
+        """Wait for an edit whose author gave up waiting: a choice must see what it did."""
+        journal = self.committer.manifest.journal
+        if not journal.is_settled:
+            await journal.settle()
 
     async def _compact(self, choice: Choice) -> None:
         manifest, options = self.committer.manifest, self.committer.options
@@ -246,9 +255,7 @@ class Maintenance:
             result = await work()
             await manifest.append(edit(result))
         except BaseException:
-            for number in plan.numbers:
-                manifest.drop_again(number)
-            self._sweep_work.set()
+            manifest.abandon(*plan.numbers)
             raise
         return result
 

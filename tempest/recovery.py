@@ -2,7 +2,7 @@
 
     1. take the lock                         5. a new life: a new generation of the manifest
     2. load the manifest                     6. files that nobody names are removed
-    3. check that its tables are there       7. what is not known to be durable is written again
+    3. check that no file is missing         7. what is not known to be durable is written again
     4. replay the log into memory            8. a new segment to go on in
 
 Steps 1-4 change nothing, so whatever they meet leaves the folder as it was.
@@ -21,6 +21,7 @@ import trio
 from io_backends import ExistsError, Io, IoError, NotAFolderError, NotFoundError
 from journal import Journal, JournalError, JournalSettings, Loaded
 from tempest.errors import CorruptionError, NotAStoreError
+from tempest.evidence import check_nothing_is_lost
 from tempest.log import HybridLog, Visibility, segment_name, segment_number
 from tempest.memory import Memtables
 from tempest.options import Options
@@ -123,6 +124,8 @@ async def recover(io: Io, folder: str, options: Options) -> Recovered:
     loaded = await load_manifest(io, folder)
     version = Version.initial() if loaded is None else loaded.state
     store_id = io.token() if loaded is None else loaded.header.store_id
+    if loaded is not None:
+        await check_nothing_is_lost(io, folder, loaded)
     await check_tables(io, folder, version)
     replay = Replay(io, folder, store_id, memtable_bytes_max=options.memtable_bytes_max)
     replayed = await replay.run(version, read_only=False)

@@ -43,8 +43,10 @@ class SegmentKeeper:
 
     async def rewrite(self) -> None:
         """Give up the active segment, and carry what is not known to have survived to a new one."""
-        manifest = self._manifest
-        await manifest.append(VersionEdit(life=manifest.current.life + 1))
+        manifest, failed = self._manifest, self._log.segment
+        assert failed is not None, "there is a segment to give up"
+        if manifest.current.life == failed.meta.life:  # else an earlier try began one
+            await manifest.append(VersionEdit(life=failed.meta.life + 1))
         await self.carry_over()
 
     async def carry_over(self) -> None:
@@ -60,13 +62,14 @@ class SegmentKeeper:
         size = waiting[-1].end - first if waiting else 0
         limit = first + capacity_bytes(size, self._segment_bytes_max)
         meta = SegmentMeta(number, manifest.current.life, first, limit)
-        segment = await log.create_segment(meta)
+        segment: ActiveSegment | None = None
         try:
+            segment = await log.create_segment(meta)
             if log.segment is None or log.segment.is_failed:
                 await log.rewrite(segment, waiting)
             await manifest.append(self._edit(meta, end))
         except (IoError, JournalError, trio.Cancelled):
-            await self._abandon(segment)
+            await self._abandon(number, segment)
             raise
         await log.adopt(segment)
 
@@ -75,8 +78,9 @@ class SegmentKeeper:
         closed = tuple(SegmentEnd(s.number, end) for s in segments if s.end is None)
         return VersionEdit(segments_closed=closed, segments_added=(meta,))
 
-    async def _abandon(self, segment: ActiveSegment) -> None:
+    async def _abandon(self, number: int, segment: ActiveSegment | None) -> None:
         """Close a segment that was not entered; its file goes once its outcome is settled."""
-        with trio.CancelScope(shield=True):
-            await segment.file.aclose()
-        self._manifest.drop_again(segment.meta.number)
+        if segment is not None:
+            with trio.CancelScope(shield=True):
+                await segment.file.aclose()
+        self._manifest.abandon(number)

@@ -15,7 +15,7 @@ from io_backends import IoError
 from journal import JournalError
 from tempest.batch import Batch
 from tempest.engine import Engine, Place, Reading
-from tempest.errors import NotOpenError, ReadOnlyError
+from tempest.errors import CorruptionError, NotOpenError, ReadOnlyError
 from tempest.health import Health
 from tempest.keys import check_key, check_value
 from tempest.options import Durability, Options
@@ -144,8 +144,12 @@ class Store(View, trio.abc.AsyncResource):
             if bound is not None:
                 check_key(bound)
         await self._reading.fairness.begin()
-        with translated():
-            await engine.maintenance.compact_range(start or b"", stop)
+        try:
+            with translated():
+                await engine.maintenance.compact_range(start or b"", stop)
+        except CorruptionError as error:
+            engine.health.trouble("damage", error)
+            raise
 
     async def wait_writable(self) -> None:
         """Wait until a write would not be held back; `BackgroundError` if the store only reads."""

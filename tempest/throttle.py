@@ -43,8 +43,6 @@ class Throttle:
         options = self.options
         memory = self.memtables.held_bytes / (3 * options.memtable_bytes_max)
         level0 = len(self.manifest.current.levels[0]) / (3 * options.level0_tables_max)
-        if not self.memtables.waiting:
-            memory = min(memory, SMOOTH_FROM)  # one large batch is not a backlog
         return max(memory, level0)
 
     def admit_nowait(self, size: int) -> None:

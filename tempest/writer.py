@@ -61,6 +61,7 @@ class Writer:
         if level is Durability.MEMORY:
             self._enter(key, value, level)
         elif not self._flush_inline(key, value, size):
+            self.committer.ask(flush=True)  # what stands in the way is on its way then
             raise trio.WouldBlock
         self.committer.note_growth()
 
@@ -69,6 +70,12 @@ class Writer:
         await self.fairness.begin()
         size = len(key) + (len(value) if value else 0)
         await self._admit(size)
+        await self._write_admitted(key, value, size, level)
+
+    async def _write_admitted(
+        self, key: bytes, value: bytes | None, size: int, level: Durability
+    ) -> None:
+        """Let a write that may go on take effect, and wait for its level."""
         if level is Durability.OS and self._flush_inline(key, value, size):
             self.committer.note_growth()
         else:
@@ -101,23 +108,21 @@ class Writer:
         while self.committer.is_entering:
             await self._gate.wait()
             old = await self.reader.newest(key)
+        self.throttle.health.check_writable()  # reading may have taken its time
         derived_from = self._visibility.last
         value = function(old)
         if value is None and old is None:
             await self._wait(derived_from)
             return None
         size = len(key) + (len(value) if value else 0)
-        if level is Durability.OS and self._flush_inline(key, value, size):
-            self.committer.note_growth()
-        else:
-            await self._wait(self._enter(key, value, level))
-        await self.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
+        await self._write_admitted(key, value, size, level)
         return value
 
     async def _admit(self, size: int) -> None:
         await self.throttle.admit(size)
         while self.committer.is_entering:
             await self._gate.wait()
+            self.throttle.health.check_writable()
 
     async def _wait(self, sequence: int) -> None:
         """Wake the committer if there is something for it, and wait until it has done it."""

@@ -23,8 +23,8 @@ STEPS = (
     {"version"},
     {"flush", "compaction", "snapshot", "segments"},
     {
-        *("check", "committer", "maintenance", "reader", "recovery", "replay"),
-        *("scan", "throttle", "writer"),
+        *("check", "committer", "evidence", "maintenance", "reader", "recovery"),
+        *("replay", "scan", "throttle", "writer"),
     },
     {"engine", "view", "statistics", "store", "opening"},
     {"__init__"},

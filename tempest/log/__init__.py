@@ -13,6 +13,7 @@ from tempest.log.hybrid_log import (
     capacity_bytes as capacity_bytes,
 )
 from tempest.log.open_frame import OpenFrame as OpenFrame
+from tempest.log.orphan import holds_entered_frames as holds_entered_frames
 from tempest.log.scanner import (
     FrameScanner as FrameScanner,
     SegmentReader as SegmentReader,
@@ -42,6 +43,7 @@ __all__ = [
     "capacity_bytes",
     "decode_payload",
     "encode_payload",
+    "holds_entered_frames",
     "open_segment",
     "scan_frames",
     "segment_name",

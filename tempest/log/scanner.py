@@ -123,6 +123,8 @@ class FrameScanner:
         """Return the next frame that holds entries, or None at `stop`."""
         while self.start < self.stop:
             reader = await self._reader_for(self.start)
+            if self.start >= self.stop:
+                break  # the stretch ends in a hole between two segments
             frame = await reader.next()
             if frame is None:
                 offset = reader.segment.meta.offset(reader.address)

@@ -116,6 +116,12 @@ class Manifest:
         """Take back a number whose file could not be removed yet."""
         self._dropped[number] = None
 
+    def abandon(self, *numbers: int) -> None:
+        """Note files that were made and not published: they go, unless an edit names them."""
+        for number in numbers:
+            self._dropped[number] = None
+        self.on_change()
+
 
 def _nothing() -> None:
     pass

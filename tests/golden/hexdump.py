@@ -30,7 +30,7 @@ def documented(heading: str) -> str:
     """Return the section of docs/formats.md under this heading, up to the next one."""
     text = FORMATS.read_text()
     found = re.search(
-        rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL
+        rf"^##+ {re.escape(heading)}\n(.*?)(?=^##+ |\Z)", text, re.MULTILINE | re.DOTALL
     )
     assert found is not None, f"docs/formats.md has no section {heading!r}"
     return found[1]

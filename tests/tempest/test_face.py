@@ -139,11 +139,13 @@ async def test_the_users_own_exception_leaves_the_block_unwrapped() -> None:
     disk = VirtualDisk()
     error = KeyError("mine")
 
-    with pytest.raises(KeyError) as caught:
+    async def session() -> None:
         async with open_on(disk) as store:
             await store.put(b"k", b"v")
             raise error
 
+    with pytest.raises(KeyError) as caught:
+        await session()
     assert caught.value is error
     assert not getattr(error, "__notes__", [])
     assert await content_on(disk) == {b"k": b"v"}
@@ -162,12 +164,15 @@ async def test_a_group_that_the_user_raises_stays_as_it_is() -> None:
 
 async def test_a_timeout_around_the_block_is_a_timeout(autojump_clock: object) -> None:
     disk = VirtualDisk()
-    with pytest.raises(trio.TooSlowError):
+
+    async def session() -> None:
         with trio.fail_after(3):
             async with open_on(disk) as store:
                 await store.put(b"k", b"v")
                 await trio.sleep(10)
 
+    with pytest.raises(trio.TooSlowError):
+        await session()
     assert await content_on(disk) == {b"k": b"v"}
     assert disk.open_paths() == disk.locked_paths() == []
 
@@ -177,12 +182,14 @@ async def test_a_failing_close_becomes_a_note_on_the_users_exception(
 ) -> None:
     io = failing_io()
 
-    with pytest.raises(KeyError) as caught:
+    async def session() -> None:
         async with open_on(io, evolve(durability=Durability.MEMORY)) as store:
             await store.put(b"k", b"v")
             strike(io)
             raise KeyError("mine")
 
+    with pytest.raises(KeyError) as caught:
+        await session()
     (note,) = caught.value.__notes__
     assert "Closing the store failed" in note
     assert io.inner.disk.locked_paths() == []  # type: ignore[attr-defined]
@@ -193,11 +200,13 @@ async def test_a_failing_close_without_another_exception_is_a_background_error(
 ) -> None:
     io = failing_io()
 
-    with pytest.raises(tempest.BackgroundError) as caught:
+    async def session() -> None:
         async with open_on(io, evolve(durability=Durability.MEMORY)) as store:
             await store.put(b"k", b"v")
             strike(io)
 
+    with pytest.raises(tempest.BackgroundError) as caught:
+        await session()
     assert caught.value.__cause__ is not None
     assert io.inner.disk.locked_paths() == []  # type: ignore[attr-defined]
 

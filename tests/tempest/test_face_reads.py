@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 import trio
@@ -357,7 +358,7 @@ async def test_a_scan_of_memory_gives_way_to_other_tasks() -> None:
                 async for _ in rows:
                     rows_read += 1
             nursery.cancel_scope.cancel()
-    waits = [after - before for before, after in zip(turns, turns[1:], strict=False)]
+    waits = [after - before for before, after in pairwise(turns)]
     assert max(waits) < 3000
 
 

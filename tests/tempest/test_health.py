@@ -7,8 +7,13 @@ from hypothesis import given, settings, strategies as st
 
 from io_backends import DeviceError, PowerLostError
 from sim import run_seeded
-from tempest.errors import BackgroundError, CorruptionError, OutcomeUnknownError
-from tempest.health import MOVES, Health, HealthMonitor, HealthState
+from tempest.errors import (
+    BackgroundError,
+    CorruptionError,
+    NotOpenError,
+    OutcomeUnknownError,
+)
+from tempest.health import LOG, MOVES, Health, HealthMonitor, HealthState
 
 RESUME_SECONDS = 10.0
 HEALTHY, RESUMING, READ_ONLY = HealthState
@@ -158,12 +163,38 @@ async def test_damage_and_a_lost_backend_are_for_good() -> None:
 async def test_a_bug_makes_the_store_read_only_for_good() -> None:
     monitor = HealthMonitor(RESUME_SECONDS)
 
-    monitor.broken(ZeroDivisionError("oops"))
+    monitor.broken("sweep", ZeroDivisionError("oops"))
     monitor.recovered("log")
 
     assert monitor.state is READ_ONLY
     with pytest.raises(BackgroundError, match="oops"):
         monitor.check_writable()
+
+
+@pytest.mark.parametrize(("source", "is_lost"), [(LOG, True), ("flush", False)])
+async def test_only_trouble_with_the_log_leaves_its_writes_in_doubt(
+    source: str, is_lost: bool
+) -> None:
+    monitor = HealthMonitor(RESUME_SECONDS)
+    monitor.trouble(source, device_error(source))
+    assert not lost(monitor)
+
+    monitor.broken(source, device_error(source))
+
+    assert lost(monitor) == is_lost
+
+
+def lost(monitor: HealthMonitor) -> bool:
+    return monitor.is_log_lost
+
+
+async def test_a_store_that_is_closing_takes_nothing_in() -> None:
+    monitor = HealthMonitor(RESUME_SECONDS)
+    monitor.close()
+
+    with pytest.raises(NotOpenError):
+        monitor.check_writable()
+    assert isinstance(monitor.outcome_unknown(), OutcomeUnknownError)
 
 
 async def test_recovering_from_nothing_changes_nothing() -> None:

@@ -240,7 +240,8 @@ async def test_a_scan_takes_the_frames_of_its_range(
 ) -> None:
     shelf = await row.write()
     frames = [frame for layout in row.layouts for frame in layout.frames]
-    ends = sorted({row.start, *(frame.end for frame in frames)})
+    holes = [layout.meta.first for layout in row.layouts if layout.frames]
+    ends = sorted({row.start, *holes, *(frame.end for frame in frames)})
     start, stop = sorted([data.draw(st.sampled_from(ends)) for _ in range(2)])
 
     found = await scan_all(shelf.scan(row.segments, start, stop))

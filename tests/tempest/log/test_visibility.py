@@ -4,7 +4,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tempest.log import Visibility
 
@@ -110,6 +110,7 @@ async def test_waiting_for_what_is_visible_returns_at_once() -> None:
         await visibility.wait(5)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=12), st.data())
 async def test_waiters_are_woken_in_sequence_order_and_none_too_early(
     sequences: list[int], data: st.DataObject

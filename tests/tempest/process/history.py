@@ -33,7 +33,9 @@ def prefixes(before: Content, run: Iterable[Write], found: Content) -> list[int]
 
 def promised(acknowledged: Sequence[Write]) -> int:
     """Return how many of these writes a killed process may not take: up to the last promise."""
-    lengths = (n for n, write in enumerate(acknowledged, 1) if write.level is not MEMORY)
+    lengths = (
+        n for n, write in enumerate(acknowledged, 1) if write.level is not MEMORY
+    )
     return max(lengths, default=0)
 
 
@@ -47,15 +49,18 @@ def fits(before: Content, run: Sequence[Write], least: int, found: Content) -> i
 def explain(before: Content, run: Sequence[Write], least: int, found: Content) -> str:
     """Say how what was found differs from the shortest prefix that was promised."""
     wanted = dict(next(islice(contents(before, run), least, None)))
-    lines = [f"no prefix of {least} to {len(run)} writes explains what was found:"]
-    for key in sorted(wanted.keys() | found.keys()):
-        if wanted.get(key) != found.get(key):
-            lines.append(f"{key!r}: {_show(wanted, key)} -> {_show(found, key)}")
+    title = f"no prefix of {least} to {len(run)} writes explains what was found:"
+    wrong = [
+        f"{key!r}: {_show(wanted, key)} -> {_show(found, key)}"
+        for key in sorted(wanted.keys() | found.keys())
+        if wanted.get(key) != found.get(key)
+    ]
     touched = [
         f"{number}: {write.manner.value} {sorted(write.entries)[:SHOWN_MAX]}"
         for number, write in enumerate(run, 1)
     ]
-    return "\n".join([*lines[:SHOWN_MAX], "the last writes:", *touched[-SHOWN_MAX:]])
+    last = ["the last writes:", *touched[-SHOWN_MAX:]]
+    return "\n".join([title, *wrong[:SHOWN_MAX], *last])
 
 
 def _show(content: Content, key: bytes) -> str:

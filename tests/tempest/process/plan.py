@@ -71,9 +71,9 @@ def _entries(random: Random, manner: Manner, label: bytes) -> dict[bytes, bytes 
     if manner is not Manner.BATCH:
         return {random.choice(KEYS): _value(random, label)}
     if random.random() < 0.02:
-        keys = (b"row-%03d" % number for number in range(ENTRIES_LARGE))
-        return {key: label + key for key in keys}
-    keys = iter(random.sample(KEYS, random.randint(2, ENTRIES_MAX)))
+        rows = (b"row-%03d" % number for number in range(ENTRIES_LARGE))
+        return {row: label + row for row in rows}
+    keys = random.sample(KEYS, random.randint(2, ENTRIES_MAX))
     return {key: _value(random, label) for key in keys}
 
 

@@ -27,7 +27,7 @@ from tests.tempest.process.victim import content_of, digest_of
 
 OPENING_SHARE = 0.3
 OPENING_SECONDS_MAX = 0.1
-WRITES_MAX = 200
+WRITES_MAX = 150
 DELAY_SECONDS_MAX = 0.02
 
 
@@ -172,13 +172,13 @@ async def test_a_killed_process_loses_nothing_that_was_promised(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [11, 12, 13, 14])
+@pytest.mark.parametrize("seed", range(11, 19))
 async def test_a_process_killed_all_the_time_loses_nothing_that_was_promised(
     tmp_path: Path, seed: int
 ) -> None:
     trial = Trial(tmp_path, seed)
 
-    await trial.run(kills=50)
+    await trial.run(kills=25)
 
     tally = trial.tally
     assert tally.while_opening, "no kill fell into an opening"

@@ -347,12 +347,12 @@ def likely_edit(draw: st.DrawFn, model: Model) -> VersionEdit:
             return draw(EDITS)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.data())
 def test_a_version_is_what_a_naive_model_says(data: st.DataObject) -> None:
     found, model = Version(number_ceiling=10), Model(ceiling=10)
     accepted = []
-    for _ in range(data.draw(st.integers(0, 15))):
+    for _ in range(data.draw(st.integers(0, 12))):
         edit = data.draw(st.composite(likely_edit)(model))
         expected = model.after(edit)
         try:
