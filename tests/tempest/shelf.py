@@ -1,5 +1,7 @@
 """What tests of the public face share: a store on a virtual disk, and what is in it."""
 
+from typing import Any
+
 import attrs
 
 import tempest
@@ -37,7 +39,13 @@ def open_on(
 
 def evolve(**changes: object) -> Options:
     """`SMALL` with other values."""
-    return attrs.evolve(SMALL, **changes)
+    return changed(SMALL, changes)
+
+
+def changed(options: Options, changes: dict[str, object]) -> Options:
+    """Options with other values, by name."""
+    values: dict[str, Any] = dict(changes)
+    return attrs.evolve(options, **values)
 
 
 async def fill(store: Store, count: int, size: int = 40, start: int = 0) -> None:

@@ -7,6 +7,7 @@ last sync, and the manifest's newest edit.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -178,13 +179,15 @@ def test_files_of_other_stores_are_refused() -> None:
 
 
 def newer_data_file(data: bytes, **changes: int) -> bytes:
-    header = attrs.evolve(decode_header(data[:HEADER_SIZE], "file"), **changes)
+    values: dict[str, Any] = dict(changes)
+    header = attrs.evolve(decode_header(data[:HEADER_SIZE], "file"), **values)
     return encode_header(header) + data[HEADER_SIZE:]
 
 
 def newer_manifest(data: bytes, **changes: int) -> bytes:
     header, frame = journal_segment.decode_header("file", data)
-    encoded = journal_segment.encode_header(attrs.evolve(header, **changes))
+    values: dict[str, Any] = dict(changes)
+    encoded = journal_segment.encode_header(attrs.evolve(header, **values))
     assert len(encoded) == frame.end
     return encoded + data[frame.end :]
 
