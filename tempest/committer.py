@@ -19,7 +19,7 @@ import trio
 from io_backends import IoError
 from journal import JournalError
 from tempest.health import LOG, HealthMonitor
-from tempest.log import HybridLog, Visibility
+from tempest.log import HybridLog, SegmentMeta, Visibility
 from tempest.memory import Memtables
 from tempest.options import Options
 from tempest.segments import SegmentKeeper
@@ -81,6 +81,12 @@ class Committer:
     def is_confirmed(self) -> bool:
         """Whether another sync has returned since: no late error can take it back."""
         return not self.log.open and self.log.data_end <= self.log.confirmed
+
+    def log_has_moved(self, segments: tuple[SegmentMeta, ...]) -> bool:
+        """Whether what was being written has failed since these were the segments."""
+        active = self.log.segment
+        failed = active is not None and active.is_failed
+        return failed or segments[-1:] != self.manifest.current.segments[-1:]
 
     def ask(
         self, *, flush: bool = False, sync: bool = False, switch: bool = False
@@ -210,7 +216,8 @@ class Committer:
                 break
         self._sync_owed = False
         visibility = self.visibility
-        visibility.flushed = visibility.durable = self.log.flushed_sequence
+        durable = max(visibility.durable, self.log.flushed_sequence)
+        visibility.flushed = visibility.durable = durable
         self.health.recovered(LOG)
         visibility.advance()
         self._durable_moved()

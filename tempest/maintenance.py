@@ -28,7 +28,7 @@ from tempest.compaction import (
     make_job,
     numbers_wanted,
 )
-from tempest.errors import TempestError
+from tempest.errors import BackgroundError, CorruptionError, TempestError
 from tempest.flush import FlushJob, flush
 from tempest.iterator import KeyRanges
 from tempest.log import segment_name
@@ -186,7 +186,7 @@ class Maintenance:
         )
         result = await self._publish(
             plan,
-            lambda: flush(self.io, job, inline=committer.options.compaction_inline),
+            lambda: self._run_flush(job),
             lambda result: VersionEdit(
                 added=tuple(PlacedTable(0, table) for table in result.tables),
                 replay_from=stop,
@@ -197,6 +197,17 @@ class Maintenance:
         self.counters.flushes += 1
         self.counters.flush_bytes += result.bytes_out
         self._shape_has_changed()
+
+    async def _run_flush(self, job: FlushJob) -> JobResult:
+        """Run the job; what a segment shows after the log has left it proves nothing."""
+        committer = self.committer
+        try:
+            return await flush(self.io, job, inline=committer.options.compaction_inline)
+        except CorruptionError as error:
+            if committer.log_has_moved(job.segments):
+                detail = "the log moved to another segment while it was flushed"
+                raise BackgroundError(detail) from error
+            raise
 
     async def _compact_chosen(self) -> bool:
         policy = Leveled.of(self.committer.options)

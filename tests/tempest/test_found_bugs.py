@@ -24,7 +24,7 @@ from tempest import Durability, Options, Store
 from tests.tempest.shelf import content_of, evolve, key_of, open_on
 
 ROOMY = Options(resume_seconds_max=5.0, close_seconds_max=20.0)
-LOG_SYNCS = {"kinds": (OpKind.SYNC,), "path": "*log-*", "times": None}
+SYNC, LOG = (OpKind.SYNC,), "*log-*"
 
 
 def strike(io: FaultyIo, *faults: Fault) -> None:
@@ -92,19 +92,16 @@ async def test_an_update_that_reads_while_the_store_closes_is_refused(
         await store.flush()
     io = FaultyIo(VirtualIo(disk, cached=lambda *_: False))
     outcomes: list[str] = []
-    async with trio.open_nursery() as nursery:
-        async with open_on(io, evolve(cache_bytes_max=0)) as store:
-            strike(io, Slow(kinds=(OpKind.READ,), path="*table*", seconds=1.0))
 
-            async def update() -> None:
-                outcomes.append(
-                    await outcome(
-                        lambda: store.update(b"hits", lambda _: b"2", durability=level)
-                    )
-                )
+    async def update(store: Store) -> None:
+        write = lambda: store.update(b"hits", lambda _: b"2", durability=level)  # noqa: E731
+        outcomes.append(await outcome(write))
 
-            nursery.start_soon(update)
-            await trio.sleep(0.1)
+    options = evolve(cache_bytes_max=0)
+    async with trio.open_nursery() as nursery, open_on(io, options) as store:
+        strike(io, Slow(kinds=(OpKind.READ,), path="*table*", seconds=1.0))
+        nursery.start_soon(update, store)
+        await trio.sleep(0.1)
     assert outcomes == ["NotOpenError"]
     async with open_on(disk, ROOMY) as store:
         assert await store.get(b"hits") == b"1"
@@ -123,7 +120,7 @@ async def test_nobody_waits_for_a_store_that_gave_up_closing(
     with pytest.raises(BaseExceptionGroup) as caught:
         async with trio.open_nursery() as nursery, open_on(io, ROOMY) as store:
             await store.put(b"a", b"1")
-            strike(io, Stuck(**LOG_SYNCS))
+            strike(io, Stuck(kinds=SYNC, path=LOG, times=None))
             nursery.start_soon(note, "put", lambda: store.put(b"b", b"2"))
             nursery.start_soon(note, "flush", store.flush)
             nursery.start_soon(note, "compact", store.compact)
@@ -182,7 +179,7 @@ async def test_memory_is_bounded_while_a_sync_is_slow(autojump_clock: object) ->
     io = FaultyIo(VirtualIo(VirtualDisk()))
     options = evolve(memtable_bytes_max=16_384, durability=Durability.MEMORY)
     async with open_on(io, options) as store, trio.open_nursery() as nursery:
-        strike(io, Slow(seconds=5.0, **LOG_SYNCS))
+        strike(io, Slow(seconds=5.0, kinds=SYNC, path=LOG, times=None))
         nursery.start_soon(store.sync)
         await trio.sleep(0.01)
         for number in range(300):
@@ -197,7 +194,7 @@ async def test_tries_that_failed_leave_no_files(autojump_clock: object) -> None:
     io = FaultyIo(VirtualIo(disk))
     async with open_on(io, ROOMY) as store:
         await store.put(b"a", b"1")
-        strike(io, FailOp(**LOG_SYNCS))
+        strike(io, FailOp(kinds=SYNC, path=LOG, times=None))
         with pytest.raises(tempest.OutcomeUnknownError):
             await store.put(b"b", b"2")
         await trio.sleep(100)

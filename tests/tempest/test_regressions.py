@@ -3,6 +3,8 @@
 The rows about journals and manifests stand in `tests/journal/test_regressions.py`.
 """
 
+from functools import partial
+
 import attrs
 import pytest
 import trio
@@ -155,7 +157,7 @@ def test_a_number_is_never_used_again_after_a_crash() -> None:
     for _ in range(4):
         io = TracingIo(VirtualIo(disk))
         with pytest.raises(tempest.TempestError):
-            run_seeded(0, lambda io=io: write_and_die(io))
+            run_seeded(0, partial(write_and_die, io))
         for traced in io.ops:
             name = traced.op.path
             if traced.op.kind is OpKind.CREATE and "manifest" not in name:
