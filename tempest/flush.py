@@ -100,7 +100,7 @@ class _Runs:
     async def read(self, scanner: FrameScanner) -> None:
         """Take all frames; others have a turn after each sorted run."""
         while (frame := await scanner.next()) is not None:
-            for columns in frame.columns(scanner.path):
+            for columns in frame.runs(scanner.path):
                 self._parts.append(columns)
                 self._parts_entries += len(columns.keys)
                 if self._parts_entries >= RUN_ENTRIES:

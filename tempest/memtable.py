@@ -156,6 +156,7 @@ class MemtableCursor:
     async def next_chunk(self) -> Columns | None:
         """Return the next versions in the cursor's direction; None at the end."""
         while not self._done:
+            await trio.lowlevel.checkpoint_if_cancelled()
             await self._table.settle()
             keys = self._table.keys(self._start, self._stop, reverse=self._reverse)
             self._done = len(keys) < CHUNK_KEYS
@@ -166,6 +167,7 @@ class MemtableCursor:
             columns = self._table.columns(keys, self._at)
             if columns.keys:
                 return columns
+            await trio.lowlevel.checkpoint()  # all of them are too new, maybe many more
         return None
 
 

@@ -28,6 +28,7 @@ from tempest.memory import Memtables
 from tempest.version import Version
 
 FRAMES_STEP = 64
+ENTRIES_STEP = 4096
 
 
 @attrs.define(eq=False)
@@ -120,7 +121,9 @@ class Replay:
     async def _load(self, frame: Frame, path: str, replayed: Replayed) -> int:
         """Put a frame's entries into the memtable; return the newest sequence so far."""
         memtables = replayed.memtables
-        for run in frame.columns(path):
+        for run in frame.runs(path):
+            if len(run) > ENTRIES_STEP - replayed.entries % ENTRIES_STEP:
+                await trio.lowlevel.checkpoint()
             memtables.active.load(run)
             replayed.entries += len(run)
             replayed.last_sequence = max(replayed.last_sequence, run.sequence_max())

@@ -144,6 +144,8 @@ class Scan:
             keys, values = visible_rows(chunk, self._position)
             if keys:
                 return self._cut(keys, values)
+            # Nothing but deletes and what is too new: that is work, too.
+            await self._parts.fairness.spend(2 + len(chunk) // 4)
         if self._source is None:
             raise NotOpenError("scan")
         return [], []

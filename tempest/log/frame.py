@@ -20,6 +20,7 @@ Invariants
 """
 
 import struct
+from collections.abc import Iterator
 
 import attrs
 from xxhash import xxh3_64_intdigest
@@ -68,8 +69,8 @@ class Frame:
     def address(self) -> int:
         return self.header.address
 
-    def columns(self, path: str) -> list[Columns]:
-        """Decode the runs, in write order; `path` is for the error if they make no sense."""
+    def runs(self, path: str) -> Iterator[Columns]:
+        """Decode run after run, in write order; `path` is for the error if one is malformed."""
         return decode_payload(self.payload, path, self.address)
 
 
@@ -141,9 +142,8 @@ def encode_payload(runs: list[Columns]) -> bytes:
     return b"".join(parts)
 
 
-def decode_payload(payload: bytes, path: str, address: int) -> list[Columns]:
-    """Return the runs of a verified payload; `CorruptionError` if they make no sense."""
-    runs: list[Columns] = []
+def decode_payload(payload: bytes, path: str, address: int) -> Iterator[Columns]:
+    """Yield the runs of a verified payload; `CorruptionError` if they make no sense."""
     place = 0
     while place < len(payload):
         if place + 4 > len(payload):
@@ -155,10 +155,10 @@ def decode_payload(payload: bytes, path: str, address: int) -> list[Columns]:
                 path, address, f"a run of {length} bytes is cut short"
             )
         try:
-            runs.append(decode_columns(payload[place : place + length], path))
+            run = decode_columns(payload[place : place + length], path)
         except ValueError as error:
             raise CorruptionError(
                 path, address, f"a run is malformed ({error})"
             ) from error
         place += length
-    return runs
+        yield run

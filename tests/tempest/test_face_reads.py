@@ -9,9 +9,9 @@ import trio
 from hypothesis import given, settings, strategies as st
 
 import tempest
-from io_backends import VirtualDisk, VirtualIo
+from io_backends import READS, FailOp, FaultPlan, FaultyIo, VirtualDisk, VirtualIo
 from sim import run_seeded
-from tempest import Durability, Options, Store
+from tempest import Durability, HealthState, Options, Store
 from tempest.view import View
 from tests.tempest.shelf import (
     content_of,
@@ -337,6 +337,40 @@ async def test_get_many_of_the_wrong_type_is_a_type_error(keys: list[bytes]) -> 
             await store.get_many(keys)
 
 
+# A device that fails.
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_what_cannot_be_read_is_a_storage_error_and_never_a_missing_key(
+    reverse: bool,
+) -> None:
+    disk = VirtualDisk()
+    async with open_on(disk) as store:
+        await fill(store, 50)
+        await store.flush()
+    io = FaultyIo(VirtualIo(disk))
+    async with open_on(io) as store:
+        plan = FaultPlan((FailOp(kinds=READS, path="*table*", times=None),))
+        io.plan, io.log = plan, plan.new_log()
+        for read in (
+            store.get(key_of(3)),
+            store.get_many([b"missing", key_of(3)]),
+            store.update(key_of(3), lambda old: old),
+            content_of(store),
+        ):
+            with pytest.raises(tempest.StorageError, match="errno 5"):
+                await read
+        async with store.snapshot() as view, view.scan(reverse=reverse) as rows:
+            with pytest.raises(tempest.StorageError, match="table"):
+                await view.get(key_of(3))
+            with pytest.raises(tempest.StorageError, match="table"):
+                await anext(rows)
+            io.plan, io.log = FaultPlan(), FaultPlan().new_log()
+            assert await view.get(key_of(3)) == value_of(3)
+        assert await content_of(store) == dict(rows_of(50))
+        assert store.health().state is HealthState.HEALTHY
+
+
 # Fairness.
 
 
@@ -359,7 +393,8 @@ async def test_a_scan_of_memory_gives_way_to_other_tasks() -> None:
                     rows_read += 1
             nursery.cancel_scope.cancel()
     waits = [after - before for before, after in pairwise(turns)]
-    assert max(waits) < 3000
+    # Two stretches of work at worst, by the order in which the tasks are run.
+    assert max(waits) <= 4000
 
 
 async def test_gets_from_memory_give_way_and_are_cancelled_at_once() -> None:

@@ -46,7 +46,7 @@ def test_a_frame_comes_back_as_it_was(
     assert header.end == frame.end
     payload = data[FRAME_HEADER_BYTES:]
     assert verify_payload(header, payload)
-    assert decode_payload(payload, "f", address) == [run_of(entries, 1)]
+    assert list(decode_payload(payload, "f", address)) == [run_of(entries, 1)]
 
 
 @given(ENTRIES, st.data())
@@ -125,12 +125,12 @@ def test_a_frame_can_be_given_to_another_file_without_its_payload_being_read() -
 def test_runs_come_back_in_write_order(runs: list[list[Entry]]) -> None:
     columns = [run_of(entries, 100 * index) for index, entries in enumerate(runs)]
 
-    assert decode_payload(encode_payload(columns), "f", 0) == columns
+    assert list(decode_payload(encode_payload(columns), "f", 0)) == columns
 
 
 def test_no_runs_are_a_mark() -> None:
     assert encode_payload([]) == b""
-    assert decode_payload(b"", "f", 0) == []
+    assert list(decode_payload(b"", "f", 0)) == []
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_payload_that_makes_no_sense_is_damage_with_its_place(
     payload: bytes, detail: str
 ) -> None:
     with pytest.raises(CorruptionError, match=detail) as caught:
-        decode_payload(payload, "some/file", 77)
+        list(decode_payload(payload, "some/file", 77))
 
     assert (caught.value.path, caught.value.offset) == ("some/file", 77)
 
@@ -157,7 +157,7 @@ def test_entries_with_unknown_columns_are_damage() -> None:
     bad.values.append(b"one too many")
 
     with pytest.raises(CorruptionError, match="1 keys but 2 values"):
-        decode_payload(encode_payload([bad]), "f", 0)
+        list(decode_payload(encode_payload([bad]), "f", 0))
 
 
 @given(ADDRESSES)

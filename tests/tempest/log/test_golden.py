@@ -59,7 +59,7 @@ async def test_the_pinned_bytes_are_read_back() -> None:
 
     frames, reader = await shelf.read(META)
 
-    runs: list[list[Columns]] = [frame.columns("f") for frame in frames]
+    runs: list[list[Columns]] = [list(frame.runs("f")) for frame in frames]
     assert runs == [[FRUIT], [], [GONE]]
     assert [frame.address for frame in frames] == [1536, 2048, 2096]
     assert reader.highest_mark == 1627
