@@ -173,6 +173,7 @@ class Engine:
         if scope.cancelled_caught:
             errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
         await self._stop()
+        self.health.is_over = True
         self.committer.visibility.fail(self.health.outcome_unknown)
         with trio.move_on_after(seconds, shield=True) as scope:
             if not errors:
@@ -219,6 +220,10 @@ class Engine:
         """End the background tasks but the manifest's, which ends with its file."""
         for scope in self._scopes:
             scope.cancel()
+        with trio.move_on_after(self._options.close_seconds_max, shield=True):
+            await self._stopped.wait()
+        if not self._stopped.is_set():
+            self._journal_scope.cancel()  # somebody waits for an edit that does not come
         with trio.CancelScope(shield=True):
             await self._stopped.wait()
 

@@ -69,6 +69,7 @@ class HealthMonitor:
         self._troubles: dict[str, Exception] = {}
         self._is_damaged = False
         self._is_closed = False
+        self.is_over = False  # closed, and nothing works on what is left any more
         self._since = 0.0
         self._changed = Wakeup()
 
@@ -91,11 +92,14 @@ class HealthMonitor:
             source = "damage"
         elif isinstance(error, (PowerLostError, ForkedError)):
             self._is_damaged = True  # nothing will ever work again through this backend
+        is_new = source not in self._troubles
         self._troubles.setdefault(source, error)
         if self._is_damaged:
             self._move(HealthState.READ_ONLY)
         elif self.is_healthy:
             self._move(HealthState.RESUMING)
+        if is_new and self.is_log_lost:
+            self.on_read_only()  # it was read-only before, for another reason
 
     def broken(self, source: str, error: Exception) -> None:
         """Note a failure that nothing can be done about: the store is read-only for good."""
@@ -121,13 +125,14 @@ class HealthMonitor:
         if self._is_closed:
             raise NotOpenError
         if self.state is HealthState.READ_ONLY:
-            raise self.background_error() from self._cause()
+            raise self.background_error()
 
     def background_error(self) -> BackgroundError:
         """Return the error that says why the store only reads."""
-        return BackgroundError(
-            f"of a failure it could not get over ({reason(self._cause())})"
-        )
+        cause = self._cause()
+        error = BackgroundError(f"of a failure it could not get over ({reason(cause)})")
+        error.__cause__ = cause
+        return error
 
     def outcome_unknown(self) -> Exception:
         """Return the error for somebody whose write is neither durable nor undone."""

@@ -109,7 +109,6 @@ class Maintenance:
         policy = Leveled.of(self.committer.options)
         while True:
             async with self._publishing:
-                await self._settle()
                 choice = policy.choose_range(
                     self.committer.manifest.current.levels,
                     start,
@@ -212,7 +211,6 @@ class Maintenance:
     async def _compact_chosen(self) -> bool:
         policy = Leveled.of(self.committer.options)
         async with self._publishing:
-            await self._settle()
             levels = self.committer.manifest.current.levels
             choice = policy.choose(levels, self._reader_positions()[0])
             if choice is None:
@@ -220,18 +218,12 @@ class Maintenance:
             await self._compact(choice)
         return True
 
-    async def _settle(self) -> None:
-        """Wait for an edit whose author gave up waiting: a choice must see what it did."""
-        journal = self.committer.manifest.journal
-        if not journal.is_settled:
-            await journal.settle()
-
     async def _compact(self, choice: Choice) -> None:
         manifest, options = self.committer.manifest, self.committer.options
         removed = tuple(table.number for table in choice.tables)
         if choice.is_move:
             added = tuple(PlacedTable(choice.output_level, t) for t in choice.tables)
-            await manifest.append(VersionEdit(removed=removed, added=added))
+            await self._append(VersionEdit(removed=removed, added=added))
             self.counters.moves += 1
         else:
             plan = await self._plan(numbers_wanted(choice, options.table_bytes_max))
@@ -264,11 +256,19 @@ class Maintenance:
         manifest = self.committer.manifest
         try:
             result = await work()
-            await manifest.append(edit(result))
+            await self._append(edit(result))
         except BaseException:
             manifest.abandon(*plan.numbers)
             raise
         return result
+
+    async def _append(self, edit: VersionEdit) -> None:
+        """Publish what is done, also when cancelled.
+
+        An edit left on its way would change the levels that the next choice is made from.
+        """
+        with trio.CancelScope(shield=True):
+            await self.committer.manifest.append(edit)
 
     def _shape_has_changed(self) -> None:
         self.throttle.changed.fire()

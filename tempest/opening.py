@@ -23,6 +23,7 @@ from tempest.errors import (
     CorruptionError,
     LockedError,
     NotAStoreError,
+    StorageError,
     TempestError,
 )
 from tempest.evidence import check_nothing_is_lost
@@ -47,6 +48,8 @@ from tempest.translate import translate, translated
 from tempest.version import FixedVersion
 
 DEFAULT_OPTIONS = Options()
+RACES_MAX = 20
+RACE_SECONDS = 0.005  # more of it after each race that was lost
 
 
 class OpenStore(AbstractAsyncContextManager[Store]):
@@ -167,19 +170,26 @@ async def open_for_reading(place: Place, options: Options) -> Store:
     A running writer removes or overtakes what was just read about, and that looks like damage.
     But damage stays where it is: what is found twice is no race.
     """
-    found = ""
     try:
-        while True:
-            try:
-                return await _open_for_reading(place, options)
-            except CorruptionError as error:
-                if str(error) == found:
-                    raise
-                found = str(error)
+        return await _open_between_changes(place, options)
     except BaseException:
         with trio.CancelScope(shield=True):
             await place.aclose()
         raise
+
+
+async def _open_between_changes(place: Place, options: Options) -> Store:
+    found = ""
+    for race in range(RACES_MAX):
+        try:
+            return await _open_for_reading(place, options)
+        except CorruptionError as error:
+            if str(error) == found:
+                raise
+            found = str(error)
+            await trio.sleep(RACE_SECONDS * race)
+    detail = f"a writer changed the store {RACES_MAX} times while it was being read"
+    raise StorageError(place.folder, "open", None, detail)
 
 
 async def _open_for_reading(place: Place, options: Options) -> Store:

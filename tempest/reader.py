@@ -98,7 +98,9 @@ class Reader:
     ) -> list[bytes | None]:
         """Return the values in the order of `keys`; keys are looked up in key order."""
         found: dict[bytes, bytes | None] = {}
-        for key in sorted(dict.fromkeys(keys)):
+        for count, key in enumerate(sorted(dict.fromkeys(keys))):
+            if count % 256 == 255:
+                await fairness.begin()
             found[key] = await self.get(key, at)
             await fairness.spend()
         return [found[key] for key in keys]

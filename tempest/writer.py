@@ -60,9 +60,15 @@ class Writer:
             raise trio.WouldBlock
         if level is Durability.MEMORY:
             self._enter(key, value, level)
-        elif not self._flush_inline(key, value, size):
-            self.committer.ask(flush=True)  # what stands in the way is on its way then
-            raise trio.WouldBlock
+        else:
+            sequence = self._flush_inline(key, value, size)
+            if sequence is None:
+                self.committer.ask(
+                    flush=True
+                )  # what stands in the way is on its way then
+                raise trio.WouldBlock
+            if self._visibility.visible < sequence:
+                raise self.throttle.health.outcome_unknown()
         self.committer.note_growth()
 
     async def write(self, key: bytes, value: bytes | None, level: Durability) -> None:
@@ -76,10 +82,12 @@ class Writer:
         self, key: bytes, value: bytes | None, size: int, level: Durability
     ) -> None:
         """Let a write that may go on take effect, and wait for its level."""
-        if level is Durability.OS and self._flush_inline(key, value, size):
-            self.committer.note_growth()
-        else:
-            await self._wait(self._enter(key, value, level))
+        sequence = None
+        if level is Durability.OS:
+            sequence = self._flush_inline(key, value, size)
+        if sequence is None:
+            sequence = self._enter(key, value, level)
+        await self._wait(sequence)
         await self.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
 
     async def write_batch(self, batch: Batch, level: Durability) -> None:
@@ -127,6 +135,9 @@ class Writer:
     async def _wait(self, sequence: int) -> None:
         """Wake the committer if there is something for it, and wait until it has done it."""
         if self._visibility.visible < sequence:
+            health = self.throttle.health
+            if health.is_log_lost or health.is_over:
+                raise health.outcome_unknown()
             self.committer.work.set()
             await self._visibility.wait(sequence)
         else:
@@ -186,11 +197,15 @@ class Writer:
         visibility.block(first, visibility.last, synced=level is Durability.DISK)
         return visibility.last
 
-    def _flush_inline(self, key: bytes, value: bytes | None, size: int) -> bool:
-        """Seal one entry and hand it to the operating system on the spot, if that is possible."""
+    def _flush_inline(self, key: bytes, value: bytes | None, size: int) -> int | None:
+        """Seal one entry and hand it to the operating system on the spot; return its sequence.
+
+        None if that is not possible now: nothing was written then. If the write fails it may
+        have happened all the same, so the entry stays, and is written again elsewhere.
+        """
         committer = self.committer
         if size > INLINE_BYTES_MAX or not committer.can_flush_inline:
-            return False
+            return None
         visibility, log = self._visibility, committer.log
         sequence = visibility.last + 1
         kinds = b"" if value is not None else bytes([Kind.DELETE])
@@ -203,11 +218,15 @@ class Writer:
             pass
         except IoError as error:
             committer.fail(error)
-        if log.flushed < frame.end:
+            visibility.block(sequence, sequence, synced=False)
+        else:
+            if log.flushed == frame.end:
+                visibility.flushed = visibility.visible = sequence
+        if visibility.visible < sequence and visibility.is_current:
             log.unseal(frame)
-            return False
-        visibility.last = visibility.flushed = visibility.visible = sequence
+            return None
+        visibility.last = sequence
         committer.memtables.active.put(
-            key, (sequence, value), sequence, self.positions.taken
+            key, (sequence, value), visibility.visible, self.positions.taken
         )
-        return True
+        return sequence

@@ -30,6 +30,9 @@ from io_backends.file.translate import translated
 
 # Copying this much into the page cache takes about 10 us, a tenth of a thread hop.
 WRITE_NOWAIT_BYTES_MAX = 64 * 1024
+READ_HERE_BYTES_MAX = (
+    256 * 1024
+)  # more takes longer than a millisecond from the page cache, too
 
 # How kernels and filesystems say that they do not know READ_NOWAIT_FLAG.
 _CANNOT_ASK = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
@@ -53,10 +56,11 @@ class FileHandle:
 
     async def read_at(self, offset: int, length: int) -> bytes:
         await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            return self.read_at_nowait(offset, length)
-        except trio.WouldBlock:
-            pass
+        if length <= READ_HERE_BYTES_MAX:
+            try:
+                return self.read_at_nowait(offset, length)
+            except trio.WouldBlock:
+                pass
 
         def read() -> bytes:
             with self._descriptor as number:

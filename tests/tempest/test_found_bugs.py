@@ -238,3 +238,17 @@ async def test_a_memory_write_does_not_block_put_nowait_for_ever(
             else:
                 break
         assert await store.get(b"k") == b"v"
+
+
+async def test_a_write_on_the_spot_that_failed_is_not_said_to_be_undone(
+    autojump_clock: object,
+) -> None:
+    """put_nowait said "would block, nothing was written", and a restart brought the value back."""
+    io = FaultyIo(VirtualIo(VirtualDisk()))
+    async with open_on(io, ROOMY) as store:
+        await store.put(b"a", b"1", durability=Durability.OS)
+        strike(io, FailOp(kinds=(OpKind.WRITE_NOWAIT,), effect="done"))
+        with pytest.raises(tempest.OutcomeUnknownError):
+            store.put_nowait(b"b", b"2", durability=Durability.OS)
+        await store.put(b"c", b"3", durability=Durability.OS)
+        assert await content_of(store) == {b"a": b"1", b"b": b"2", b"c": b"3"}
