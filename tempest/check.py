@@ -31,6 +31,7 @@ class FileStatus(Enum):
     TORN = "torn tail"  # a power cut or kill left an unfinished end: not damage
     DAMAGED = "damaged"
     MISSING = "missing"
+    KEPT = "kept for repair"  # the generation of the manifest before this one
     UNNAMED = "not part of the store"
 
 
@@ -104,7 +105,9 @@ class _Verification:
                 else "file"
             )
             if f"{self._folder}/{name}" not in seen:
-                await self._report(name, kind, _unnamed)
+                await self._report(
+                    name, kind, _kept if name.endswith(".old") else _unnamed
+                )
         return VerifyReport(tuple(self._files))
 
     async def _check_version(self, loaded: Loaded[Version]) -> None:
@@ -172,6 +175,10 @@ def _torn(torn_bytes: int) -> tuple[FileStatus, str]:
     if torn_bytes:
         return FileStatus.TORN, f"{torn_bytes} bytes behind the last whole frame"
     return FileStatus.WHOLE, ""
+
+
+async def _kept() -> tuple[FileStatus, str]:
+    return FileStatus.KEPT, ""
 
 
 async def _unnamed() -> tuple[FileStatus, str]:

@@ -178,6 +178,7 @@ class Engine:
         with trio.move_on_after(seconds, shield=True) as scope:
             if not errors:
                 await self._attempt(self._seal_log, errors)
+                await self._attempt(self.maintenance.sweep, errors)
             await self._attempt(self.manifest.journal.aclose, errors)
             await self._attempt(self.reading.reader.tables.aclose, errors)
             await self._attempt(self.committer.log.aclose, errors)

@@ -89,7 +89,7 @@ class Maintenance:
         """Remove files as they become obsolete. Runs until cancelled."""
         while True:
             await self._sweep_work.wait()
-            await self._sweep()
+            await self.sweep()
 
     async def flush_all(self) -> None:
         """Turn everything in memory into tables; waits until that is published."""
@@ -275,7 +275,8 @@ class Maintenance:
         self.shape_changed.fire()
         self.wake()
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """Remove the files that nobody needs any more."""
         manifest = self.committer.manifest
         for number in manifest.take_obsolete():
             await self.tables.evict(number)

@@ -127,8 +127,9 @@ def open_store(
         io: where files live; None is the real filesystem.
         options: how the store behaves.
         create: whether a store may be made.
-        read_only: take no lock and write nothing; several processes may do so. Serves what was
-            durable when it was opened.
+        read_only: take no lock and write nothing; several processes may do so. Serves what the
+            files prove to be durable when it is opened: beside a running writer the newest
+            writes may be missing until the mark behind their sync is written.
         checkpoint: token of a checkpoint to read as it was; needs `read_only`.
 
     On entry it raises `NotAStoreError`, `LockedError` (naming the holder), `CorruptionError`

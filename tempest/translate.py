@@ -58,12 +58,16 @@ def _translate_journal(error: JournalError) -> TempestError:
     if isinstance(error, UnsupportedJournalError):
         return UnsupportedFormatError(error.path, error.detail)
     if isinstance(error, JournalOutcomeUnknownError):
-        return OutcomeUnknownError(str(error))
-    return BackgroundError(f"the manifest did not take an edit ({error})")
+        return OutcomeUnknownError(reason(error))
+    return BackgroundError(f"the manifest did not take an edit ({reason(error)})")
 
 
 def reason(error: BaseException) -> str:
     """Return an error as part of a sentence about its consequence."""
+    if isinstance(error, JournalError) and isinstance(error.__cause__, IoError):
+        return str(
+            error.__cause__
+        )  # what the disk said, not what the journal does next
     if isinstance(error, BackgroundError):
         return error.detail
     if isinstance(error, (IoError, JournalError, TempestError)):

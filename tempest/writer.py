@@ -24,7 +24,12 @@ from tempest.batch import Batch
 from tempest.columns import Columns, Kind
 from tempest.committer import Committer
 from tempest.errors import ThrottledError
-from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, Fairness
+from tempest.fairness import (
+    CALL_UNITS,
+    WRITE_BYTES_A_UNIT,
+    WRITE_UNITS,
+    Fairness,
+)
 from tempest.log import Visibility, encode_payload
 from tempest.options import Durability
 from tempest.reader import Reader
@@ -88,7 +93,7 @@ class Writer:
         if sequence is None:
             sequence = self._enter(key, value, level)
         await self._wait(sequence)
-        await self.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
+        await self.fairness.spend(WRITE_UNITS + size // WRITE_BYTES_A_UNIT)
 
     async def write_batch(self, batch: Batch, level: Durability) -> None:
         """Write all of a batch as one, and wait for its level."""
@@ -118,7 +123,11 @@ class Writer:
             old = await self.reader.newest(key)
         self.throttle.health.check_writable()  # reading may have taken its time
         derived_from = self._visibility.last
-        value = function(old)
+        try:
+            value = function(old)
+        except Exception:
+            await self._wait(derived_from)  # what it was decided on must not be taken back
+            raise
         if value is None and old is None:
             await self._wait(derived_from)
             return None

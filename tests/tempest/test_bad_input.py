@@ -300,6 +300,7 @@ async def test_a_second_opener_is_told_who_holds_the_store() -> None:
     async with open_on(first) as store:
         await store.put(b"k", b"v")
         since = second.wall_time()
+        await trio.testing.wait_all_tasks_blocked()
         before = without_lock(disk)
         with pytest.raises(tempest.LockedError) as caught:
             async with open_on(second):
