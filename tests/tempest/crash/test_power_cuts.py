@@ -85,4 +85,4 @@ def test_a_power_cut_anywhere_keeps_a_prefix_with_every_promise(
 def test_a_power_cut_anywhere_keeps_a_prefix_in_many_outcomes(
     workload: Workload,
 ) -> None:
-    sweep(workload, 40)
+    sweep(workload, 10)
