@@ -36,6 +36,7 @@ class FileStatus(Enum):
 
 
 BAD = (FileStatus.DAMAGED, FileStatus.MISSING)
+Check = Callable[[], Awaitable[tuple[FileStatus, str]]]
 
 
 @attrs.frozen
@@ -97,17 +98,14 @@ class _Verification:
             await self._check_version(loaded)
         seen = {file.path for file in self._files}
         for name in names:
-            kind = (
-                "lock"
-                if name == LOCK_NAME
-                else "manifest"
-                if name in manifests
-                else "file"
-            )
-            if f"{self._folder}/{name}" not in seen:
-                await self._report(
-                    name, kind, _kept if name.endswith(".old") else _unnamed
-                )
+            if f"{self._folder}/{name}" in seen:
+                continue
+            if name == LOCK_NAME:
+                await self._report(name, "lock", _status(FileStatus.WHOLE))
+            elif name in manifests and name.endswith(".old"):
+                await self._report(name, "manifest", _status(FileStatus.KEPT))
+            else:
+                await self._report(name, "file", _status(FileStatus.UNNAMED))
         return VerifyReport(tuple(self._files))
 
     async def _check_version(self, loaded: Loaded[Version]) -> None:
@@ -146,7 +144,7 @@ class _Verification:
         self,
         name: str,
         kind: str,
-        check: Callable[[], Awaitable[tuple[FileStatus, str]]],
+        check: Check,
     ) -> None:
         path = f"{self._folder}/{name}"
         size = 0
@@ -177,9 +175,10 @@ def _torn(torn_bytes: int) -> tuple[FileStatus, str]:
     return FileStatus.WHOLE, ""
 
 
-async def _kept() -> tuple[FileStatus, str]:
-    return FileStatus.KEPT, ""
+def _status(status: FileStatus) -> Check:
+    """A check of a file that has nothing to be read."""
 
+    async def check() -> tuple[FileStatus, str]:
+        return status, ""
 
-async def _unnamed() -> tuple[FileStatus, str]:
-    return FileStatus.UNNAMED, ""
+    return check

@@ -126,7 +126,9 @@ class Writer:
         try:
             value = function(old)
         except Exception:
-            await self._wait(derived_from)  # what it was decided on must not be taken back
+            await self._wait(
+                derived_from
+            )  # what it was decided on must not be taken back
             raise
         if value is None and old is None:
             await self._wait(derived_from)

@@ -162,3 +162,5 @@ def compaction_problems(job: CompactionJob, result: JobResult) -> Iterator[str]:
             yield f"table {table.number} has keys that no input has"
         if table.sequence_min < sequence_min or table.sequence_max > sequence_max:
             yield f"table {table.number} has sequences that no input has"
+        if table.shadowed and table.sequence_max <= job.positions[0]:
+            yield f"table {table.number} has {table.shadowed} versions that nobody can see"

@@ -4,12 +4,13 @@ Level 0 is full when it has too many tables, for every one of them may have to b
 others are full when they have too many bytes. The level that is fullest gives way: level 0 all
 that hangs together with its oldest table, the others the table that costs least to merge into
 the level below. When no level is full, a table that is mostly tombstones is moved towards what
-it hides, and rewritten when it hides nothing any more.
+it hides, and rewritten when it hides nothing any more. Asked to compact a range, it also rewrites
+what lies at the bottom with versions that only a snapshot could see which is closed by now.
 
 Invariants
 - Whatever overlaps below is merged with, so a newer version never sinks below an older one.
-- Tombstones are chased only where no reader position stands in the way, and each such choice
-  moves them down or ends them: choosing again and again comes to an end.
+- Tombstones and shadowed versions are chased only where no reader position stands in the way, and
+  each such choice moves them down or ends them: choosing again and again comes to an end.
 - The same levels give the same choice; nothing is remembered between two.
 """
 
@@ -146,10 +147,13 @@ def _choose_tombstones(levels: Levels, oldest: int) -> Choice | None:
 def _choose_rewrite(
     levels: Levels, level: int, tables: Sequence[TableMeta], oldest: int
 ) -> Choice | None:
-    """Choose the first table with tombstones that hide nothing from anybody."""
+    """Choose the first table with entries that nobody can see and that hide nothing."""
     for table in tables:
-        can_go = table.tombstones and table.sequence_max <= oldest
-        if can_go and not _hides_something(levels, level, table):
+        if table.sequence_max > oldest:
+            continue
+        if table.shadowed or (
+            table.tombstones and not _hides_something(levels, level, table)
+        ):
             return _rewrite(level, table, Reason.MANUAL)
     return None
 

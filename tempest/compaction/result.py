@@ -147,5 +147,7 @@ def _table_problems(plan: OutputPlan, table: TableMeta) -> Iterator[str]:
         yield f"table {table.number} is of life {table.life}, not {plan.life}"
     if not 0 <= table.tombstones <= table.entries or not table.entries:
         yield f"table {table.number} has {table.tombstones} tombstones of {table.entries}"
+    if not 0 <= table.shadowed < table.entries:
+        yield f"table {table.number} has {table.shadowed} shadowed of {table.entries}"
     if table.smallest > table.largest or table.sequence_min > table.sequence_max:
         yield f"table {table.number} ends before it begins"

@@ -49,3 +49,8 @@ def is_sorted(keys: list[bytes], sequences: list[int]) -> bool:
         return True
     falls = map(gt, sequences, islice(sequences, 1, None))
     return all(fall for fall, repeat in zip(falls, repeats, strict=True) if repeat)
+
+
+def shadowed_in(keys: list[bytes]) -> int:
+    """Return how many of a block's entries have a newer version of their key before them."""
+    return len(keys) - len(set(keys))

@@ -28,7 +28,7 @@ from xxhash import xxh3_64_intdigest
 from tempest.columns import Columns, Kind, encode_columns, make_columns
 from tempest.header import FileHeader, FileKind, encode_header, place_seed
 from tempest.options import Compression
-from tempest.table.block import end_of_key, is_sorted
+from tempest.table.block import end_of_key, is_sorted, shadowed_in
 from tempest.table.filter import KEYS_PER_STEP, Filter, empty_filter, fill
 from tempest.table.format import (
     FOOTER_SIZE,
@@ -61,6 +61,7 @@ class TableBuilder:
         self._digests = array("Q")
         self._payload_bytes = 0
         self._tombstones = 0
+        self._shadowed = 0
         self._sequence_min = 2**64
         self._sequence_max = 0
         self._meta: TableMeta | None = None
@@ -172,6 +173,7 @@ class TableBuilder:
         self._digests.extend(map(xxh3_64_intdigest, columns.keys))
         self._payload_bytes += self._pending.payload_bytes(start, stop)
         self._tombstones += columns.kinds.count(Kind.DELETE)
+        self._shadowed += shadowed_in(columns.keys)
         return block
 
     def _properties(self) -> bytes:
@@ -193,6 +195,7 @@ class TableBuilder:
             sequence_max=self._sequence_max,
             entries=len(self._digests),
             tombstones=self._tombstones,
+            shadowed=self._shadowed,
             checksum=checksum,
         )
 

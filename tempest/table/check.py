@@ -6,13 +6,13 @@ data block, and to what the parts say of each other.
 
 from tempest.columns import Columns, Kind
 from tempest.errors import CorruptionError
-from tempest.table.block import is_sorted
+from tempest.table.block import is_sorted, shadowed_in
 from tempest.table.reader import Table
 
 
 async def check_table(table: Table) -> None:
     """Raise `CorruptionError` unless blocks, filter, index and manifest agree."""
-    entries = tombstones = 0
+    entries = tombstones = shadowed = 0
     sequence_min, sequence_max = 2**64, 0
     floor: bytes | None = None
     for index in range(table.block_count):
@@ -22,16 +22,23 @@ async def check_table(table: Table) -> None:
         floor = columns.keys[-1]
         entries += len(columns)
         tombstones += columns.kinds.count(Kind.DELETE)
+        shadowed += shadowed_in(columns.keys)
         sequence_min = min(sequence_min, columns.sequence_min())
         sequence_max = max(sequence_max, columns.sequence_max())
     meta = table.meta
-    found = (entries, tombstones, sequence_min, sequence_max)
-    expected = (meta.entries, meta.tombstones, meta.sequence_min, meta.sequence_max)
+    found = (entries, tombstones, shadowed, sequence_min, sequence_max)
+    expected = (
+        meta.entries,
+        meta.tombstones,
+        meta.shadowed,
+        meta.sequence_min,
+        meta.sequence_max,
+    )
     if found != expected:
         raise CorruptionError(
             table.path,
             0,
-            "entries, tombstones, least and greatest sequence:"
+            "entries, tombstones, shadowed, least and greatest sequence:"
             f" expected {expected}, found {found}",
         )
 

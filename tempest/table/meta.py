@@ -15,7 +15,10 @@ _PREFIX = "table-"
 
 @attrs.frozen
 class TableMeta:
-    """One table. `smallest` and `largest` are user keys and both inclusive; `size` is in bytes."""
+    """One table. `smallest` and `largest` are user keys and both inclusive; `size` is in bytes.
+
+    `shadowed` entries have a newer version of the same key in the table.
+    """
 
     number: int
     life: int
@@ -26,6 +29,7 @@ class TableMeta:
     sequence_max: int
     entries: int
     tombstones: int
+    shadowed: int
     checksum: int
     keyspace_min: int = 0
     keyspace_max: int = 0

@@ -22,7 +22,17 @@ from io_backends import (
 )
 from sim import run_seeded
 from tempest import Durability
-from tests.tempest.shelf import SMALL, STORE, evolve, key_of, open_on
+from tests.tempest.shelf import (
+    SMALL,
+    STORE,
+    content_of,
+    evolve,
+    fill,
+    key_of,
+    open_on,
+    rows_of,
+    value_of,
+)
 
 
 async def test_a_memtable_is_readable_until_its_table_is() -> None:
@@ -77,6 +87,23 @@ async def test_compaction_keeps_what_snapshots_see_and_drops_dead_tombstones() -
         assert sum(level.tombstones for level in store.statistics().levels) <= 1
         async with store.scan(keys_only=True) as keys:
             assert [key async for key in keys] == []
+
+
+async def test_versions_that_only_a_closed_snapshot_saw_leave_the_disk() -> None:
+    """T24: at the bottom, only tables with tombstones were ever rewritten."""
+    async with open_on(VirtualDisk(), tempest.Options()) as store:
+        await fill(store, 40)
+        async with store.snapshot() as view:
+            await fill(store, 40, size=50)
+            await store.compact()
+            assert sum(level.entries for level in store.statistics().levels) == 80
+            assert await view.get(key_of(7)) == value_of(7)
+        await store.compact()
+        assert sum(level.entries for level in store.statistics().levels) == 40
+        compactions = store.statistics().compactions
+        await store.compact()
+        assert store.statistics().compactions == compactions
+        assert await content_of(store) == dict(rows_of(40, size=50))
 
 
 async def test_a_table_is_opened_once_for_many_reads() -> None:

@@ -37,6 +37,7 @@ def meta_of(number: int, run: Columns) -> TableMeta:
         sequence_max=run.sequence_max(),
         entries=len(run),
         tombstones=run.kinds.count(Kind.DELETE),
+        shadowed=len(run) - len(set(run.keys)),
         checksum=0,
     )
 
@@ -349,6 +350,42 @@ def test_tombstones_that_a_reader_still_needs_are_left_alone() -> None:
     assert (
         POLICY.choose_range([[], [dense], []], b"", None, written=ALL, oldest=8) is None
     )
+
+
+def test_a_table_of_versions_that_nobody_can_see_is_rewritten() -> None:
+    """Only a closed snapshot could see them, and nothing else would ever drop them."""
+    stale = table(1, b"a", b"c", sequence=9, shadowed=1)
+    deeper = table(2, b"x", b"z")
+
+    def choose(oldest: int, *below: TableMeta) -> Choice | None:
+        levels = [[], [stale], [deeper, *below], []]
+        return POLICY.choose_range(levels, b"", b"d", written=ALL, oldest=oldest)
+
+    assert choose(8) is None
+    assert choose(9) == Choice(Reason.MANUAL, (LevelInput(1, (stale,)),), 1)
+
+
+@given(flushes, st.integers(0, 60))
+def test_what_a_closed_snapshot_saw_goes_with_the_next_whole_compaction(
+    batches: list[list[tuple[int, Kind]]], position: int
+) -> None:
+    store = ModelStore([position, ALL])
+    load(store, batches, settle=True)
+
+    def compact_all() -> None:
+        oldest = store.positions[0]
+        store.settle(
+            lambda: POLICY.choose_range(
+                store.levels, b"", None, written=ALL, oldest=oldest
+            )
+        )
+
+    compact_all()
+    store.positions = [ALL]
+    compact_all()
+
+    left = [store.runs[meta.number] for level in store.levels for meta in level]
+    assert sum(map(len, left)) == len(store.rows_at(ALL))
 
 
 def test_a_manual_compaction_leaves_later_writes_alone() -> None:

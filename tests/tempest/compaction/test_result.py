@@ -40,6 +40,8 @@ async def test_a_result_that_does_not_add_up_is_refused() -> None:
             attrs.evolve(first, sequence_min=first.sequence_max + 1)
         ),
         "tombstones of": with_first(attrs.evolve(first, tombstones=first.entries + 1)),
+        "shadowed of": with_first(attrs.evolve(first, shadowed=first.entries)),
+        "nobody can see": with_first(attrs.evolve(first, shadowed=1)),
     }
     assert list(compaction_problems(job, result)) == []
     for said, changed in wrong.items():

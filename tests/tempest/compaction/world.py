@@ -179,6 +179,7 @@ def make_meta(
     size: int = 1,
     sequence: int = 1,
     tombstones: int = 0,
+    shadowed: int = 0,
 ) -> TableMeta:
     """Describe a table that does not exist, for the policies."""
     return TableMeta(
@@ -191,5 +192,6 @@ def make_meta(
         sequence_max=sequence,
         entries=10,
         tombstones=tombstones,
+        shadowed=shadowed,
         checksum=0,
     )

@@ -39,12 +39,18 @@ async def test_a_filter_that_denies_a_key_is_found(
     assert "filter denies" in await problem_of(*build(puts(3)))
 
 
-async def test_counts_that_lie_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [("tombstones", (3, 5, 0, 1, 3)), ("shadowed", (3, 0, 5, 1, 3))],
+)
+async def test_counts_that_lie_are_found(
+    monkeypatch: pytest.MonkeyPatch, field: str, expected: tuple[int, ...]
+) -> None:
     describe = TableBuilder._describe
 
     def lie(self: TableBuilder, size: int, checksum: int) -> object:
-        return attrs.evolve(describe(self, size, checksum), tombstones=5)
+        return TableMeta(**{**attrs.asdict(describe(self, size, checksum)), field: 5})
 
     monkeypatch.setattr(TableBuilder, "_describe", lie)
     detail = await problem_of(*build(puts(3)))
-    assert "expected (3, 5, 1, 3), found (3, 0, 1, 3)" in detail
+    assert f"expected {expected}, found (3, 0, 0, 1, 3)" in detail

@@ -23,6 +23,7 @@ META = TableMeta(
     sequence_max=9,
     entries=4,
     tombstones=1,
+    shadowed=1,
     checksum=5,
     segments=(1, 2),
 )
@@ -46,6 +47,7 @@ def test_properties_are_a_map_that_anybody_can_read() -> None:
         "segments": [1, 2],
         "sequence_max": 9,
         "sequence_min": 3,
+        "shadowed": 1,
         "smallest": b"a",
         "tombstones": 1,
     }

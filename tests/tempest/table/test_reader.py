@@ -255,7 +255,15 @@ async def test_another_content_under_the_same_identity_is_caught() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["smallest", "largest", "sequence_min", "sequence_max", "entries", "tombstones"],
+    [
+        "smallest",
+        "largest",
+        "sequence_min",
+        "sequence_max",
+        "entries",
+        "tombstones",
+        "shadowed",
+    ],
 )
 async def test_a_manifest_that_says_something_else_is_caught(field: str) -> None:
     """T12: every field of the metadata is compared when the table is opened."""

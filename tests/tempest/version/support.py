@@ -19,7 +19,7 @@ def table(
 ) -> TableMeta:
     """A table of ten sequences of its own, unless told otherwise."""
     low, high = sequences or (number * 10, number * 10 + 9)
-    return TableMeta(number, 1, 4096, smallest, largest, low, high, 10, 0, 0xC0FFEE)
+    return TableMeta(number, 1, 4096, smallest, largest, low, high, 10, 0, 0, 0xC0FFEE)
 
 
 def segment(

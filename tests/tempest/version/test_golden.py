@@ -9,8 +9,8 @@ from tempest.table import TableMeta
 from tempest.version import LEVELS, PlacedTable, SegmentEnd, Version, VersionEdit
 from tests.golden.hexdump import documented, dump, undump
 
-NEW = TableMeta(9, 3, 4096, b"apple", b"cheese", 5, 12, 4, 1, 0x44902467_3BED8290)
-OLD = TableMeta(4, 2, 8192, b"a", b"m", 1, 4, 4, 0, 0xC0FFEE)
+NEW = TableMeta(9, 3, 4096, b"apple", b"cheese", 5, 12, 4, 1, 1, 0x04BD062C_FCBF96C5)
+OLD = TableMeta(4, 2, 8192, b"a", b"m", 1, 4, 4, 0, 0, 0xC0FFEE)
 
 EDIT = VersionEdit(
     life=3,
@@ -31,19 +31,20 @@ VERSION = Version(
 )
 
 EDIT_BYTES = """
-     0  88 03 18 4b 19 13 88 81 05 81 82 00 8d 09 03 19
+     0  88 03 18 4b 19 13 88 81 05 81 82 00 8e 09 03 19
     16  10 00 45 61 70 70 6c 65 46 63 68 65 65 73 65 05
-    32  0c 04 01 1b 44 90 24 67 3b ed 82 90 00 00 80 81
-    48  82 07 19 13 88 81 06 81 85 0a 03 19 13 88 19 23
-    64  28 f6
+    32  0c 04 01 01 1b 04 bd 06 2c fc bf 96 c5 00 00 80
+    48  81 82 07 19 13 88 81 06 81 85 0a 03 19 13 88 19
+    64  23 28 f6
 """
 VERSION_BYTES = """
-     0  85 03 18 4b 19 13 88 87 81 8d 09 03 19 10 00 45
+     0  85 03 18 4b 19 13 88 87 81 8e 09 03 19 10 00 45
     16  61 70 70 6c 65 46 63 68 65 65 73 65 05 0c 04 01
-    32  1b 44 90 24 67 3b ed 82 90 00 00 80 81 8d 04 02
-    48  19 20 00 41 61 41 6d 01 04 04 00 1a 00 c0 ff ee
-    64  00 00 80 80 80 80 80 80 82 85 07 02 19 06 00 19
-    80  16 00 19 13 88 85 0a 03 19 13 88 19 23 28 f6
+    32  01 1b 04 bd 06 2c fc bf 96 c5 00 00 80 81 8e 04
+    48  02 19 20 00 41 61 41 6d 01 04 04 00 00 1a 00 c0
+    64  ff ee 00 00 80 80 80 80 80 80 82 85 07 02 19 06
+    80  00 19 16 00 19 13 88 85 0a 03 19 13 88 19 23 28
+    96  f6
 """
 RECORDS = [(EDIT, EDIT_BYTES, "an edit"), (VERSION, VERSION_BYTES, "a version")]
 every_record = pytest.mark.parametrize(("record", "golden", "name"), RECORDS)
