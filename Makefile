@@ -3,6 +3,7 @@
 SHELL := bash
 PYTHON ?=
 JOBS ?= 2
+SEEDS ?= 500
 BIN := .venv/bin
 STAMP := .venv/stamp
 PARTS := ruff-format ruff-check mypy
@@ -45,6 +46,7 @@ mypy: $(STAMP)
 
 test: check ## everything a change must pass, in minutes
 	$(call timed,pytest,$(BIN)/python -m pytest -n $(JOBS) $(ARGS))
+	$(call timed,simulation,$(BIN)/python -m sim run --seeds 0:$(SEEDS) --jobs $(JOBS))
 
 test-slow: $(STAMP) ## the long sweeps: every crash point, every fault, 200 kills
 	$(call timed,pytest -m slow,$(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS))

@@ -217,6 +217,8 @@ class FaultPlan:
 
     def decide(self, op: Op, counts: Sequence[int]) -> tuple[int, ...]:
         """Return the indexes of the faults that strike, given how often each has already."""
+        if not self.faults:
+            return ()
         return tuple(
             index
             for index, fault in enumerate(self.faults)

@@ -7,6 +7,12 @@ This is the front door: everything a user needs is here, and nothing else is pro
 """
 
 from tempest.batch import Batch as Batch
+from tempest.check import (
+    FileReport as FileReport,
+    FileStatus as FileStatus,
+    VerifyReport as VerifyReport,
+    verify_store as verify_store,
+)
 from tempest.errors import (
     BackgroundError as BackgroundError,
     CheckpointError as CheckpointError,
@@ -49,6 +55,8 @@ __all__ = [
     "ConflictError",
     "CorruptionError",
     "Durability",
+    "FileReport",
+    "FileStatus",
     "Health",
     "HealthState",
     "InvalidError",
@@ -71,5 +79,7 @@ __all__ = [
     "TempestError",
     "ThrottledError",
     "UnsupportedFormatError",
+    "VerifyReport",
     "open_store",
+    "verify_store",
 ]

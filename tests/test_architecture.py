@@ -52,6 +52,7 @@ OUTSIDE_WORLD = {
 SEES_OUTSIDE = {
     "io_backends.file": set(OUTSIDE_WORLD),
     "tempest.cli": set(OUTSIDE_WORLD) - {"random", "threading", "time"},
+    "sim.runner": {"multiprocessing"},
     "sim.stopwatch": {"time"},
 }
 

@@ -1,0 +1,138 @@
+"""One number for a whole run: every step, every operation with its bytes, every answer.
+
+Invariants
+- Two runs have the same digest only if they did the same in the same order.
+- Nothing that differs between processes enters: no addresses, no hashes, no wall time.
+"""
+
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from typing import TypeVar, cast
+
+import attrs
+import trio
+import xxhash
+
+from io_backends import Fault, FaultPlan, FaultyIo, Io, Op, OpKind, Stat
+
+T = TypeVar("T")
+Spoil = Callable[[bool, float], None]
+Word = int | str | float | None
+HELD_MAX = 8192
+SHORT_BYTES = 32
+
+
+class Digest:
+    """Takes words, in order."""
+
+    def __init__(self) -> None:
+        self._hasher = blake2b(digest_size=16)
+        self._held: list[Word] = []
+        self.step = self._held.append  # for the scheduler, the busiest caller
+
+    def note(self, *words: Word) -> None:
+        """Take some words."""
+        held = self._held
+        held += words
+        if len(held) > HELD_MAX:
+            self._hash()
+
+    def hexdigest(self) -> str:
+        """Return the digest of everything so far."""
+        self._hash()
+        return self._hasher.hexdigest()
+
+    def _hash(self) -> None:
+        self._hasher.update(repr(self._held).encode())
+        self._held.clear()
+
+
+def word(value: object) -> Word:
+    """Make one word of an argument or result."""
+    match value:
+        case bytes() | bytearray() | memoryview():
+            return xxhash.xxh3_64_intdigest(value)
+        case int() | str() | float() | None:
+            return value
+        case list() | tuple():
+            return repr([word(item) for item in value])
+        case Stat():
+            return repr(value)
+        case _:
+            return type(value).__name__
+
+
+class WatchedIo(FaultyIo):
+    """A `FaultyIo` whose every operation and result enters a digest.
+
+    `writes_in_flight` are writes that were handed down and have not returned.
+    """
+
+    def __init__(
+        self,
+        inner: Io,
+        plan: FaultPlan,
+        digest: Digest,
+        *,
+        delay: Callable[[float], Awaitable[None]],
+        on_power_cut: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(inner, plan, delay=delay, on_power_cut=on_power_cut)
+        self._digest = digest
+        self.writes_in_flight: dict[tuple[str, int], bytes] = {}
+        self.is_lying = False  # syncs of the log do nothing
+
+    async def around(
+        self,
+        op: Op,
+        run: Callable[[], Awaitable[T]],
+        *,
+        half: Callable[[], Awaitable[None]] | None = None,
+        spoil: Spoil | None = None,
+    ) -> T:
+        note = self._digest.note
+        note(op.kind.value, op.path, op.offset, op.length, op.target)
+        if self.is_lying and op.kind is OpKind.SYNC and "/log-" in op.path:
+            await trio.lowlevel.checkpoint()
+            return cast("T", None)
+        try:
+            result = await super().around(op, run, half=half, spoil=spoil)
+        except BaseException as error:
+            note(op.index, type(error).__name__)
+            raise
+        finally:
+            if op.kind is OpKind.WRITE and not self.power_lost.is_set():
+                self.writes_in_flight.pop((op.path, op.offset), None)
+        note(op.index, word(result))
+        return result
+
+    def around_nowait(
+        self, op: Op, run: Callable[[], T], *, half: Callable[[], None] | None = None
+    ) -> T:
+        note = self._digest.note
+        note(op.kind.value, op.path, op.offset, op.length)
+        try:
+            result = super().around_nowait(op, run, half=half)
+        except BaseException as error:
+            note(type(error).__name__)
+            raise
+        finally:
+            self.writes_in_flight.pop((op.path, op.offset), None)
+        note(word(result))
+        return result
+
+    def arm(self, fault: Fault) -> None:
+        """Add a fault that counts from the next operation."""
+        fault = attrs.evolve(fault, at=self.op_count + fault.at)
+        self.plan = FaultPlan((*self.plan.faults, fault))
+        self.log.counts.append(0)
+
+    def disarm(self) -> None:
+        """Inject nothing more, and let go of what is stuck."""
+        self.plan = FaultPlan()
+        self.release()
+
+    def note_write(self, path: str, offset: int, data: bytes) -> None:
+        self._digest.note(word(data))
+        self.writes_in_flight[path, offset] = data
+        super().note_write(path, offset, data)

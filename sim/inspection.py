@@ -1,0 +1,319 @@
+"""The oracles of a life that look at the whole store: after opening, when all is quiet, after close."""
+
+from typing import TYPE_CHECKING
+
+import trio
+
+import tempest
+from io_backends import (
+    FailOp,
+    Hit,
+    IoError,
+    NotFoundError,
+    Op,
+    OpKind,
+    VirtualDisk,
+    VirtualIo,
+)
+from journal import JournalError
+from sim.faults import STORE, damage_table
+from sim.model import Sight
+from sim.operations import Scan
+from sim.oracle import Violation
+from sim.seeds import Seeds
+from sim.sights import Lookout, check_common, is_common
+from sim.values import account
+from tempest import FileStatus, HealthState, Store
+
+if TYPE_CHECKING:
+    from sim.life import LifeWorld
+
+QUIET_SECONDS = 2.0
+LIVE_SECONDS_MAX = 120.0
+WHOLE = Scan()
+# What nobody needs to hear of: a removal is done again, a read that may not wait by one that may.
+ABSORBED = (OpKind.REMOVE, OpKind.READ_NOWAIT)
+
+
+def _is_absorbed(op: Op, fault: FailOp) -> bool:
+    """Whether nobody needs to notice: the store gets by, and loses nothing.
+
+    What could not be removed or retired is swept later, what the page cache cannot answer is
+    asked of the device, and a table that found no handle is opened once handles were given back.
+    """
+    is_retired = op.kind is OpKind.RENAME and op.target.endswith(".old")
+    found_no_handle = op.kind is OpKind.OPEN and fault.error == "EMFILE"
+    return op.kind in ABSORBED or is_retired or found_no_handle
+
+
+def check_cause(error: BaseException) -> None:
+    """Walk down to what an error came from: a documented error, or the disk."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if not isinstance(
+            seen,
+            tempest.TempestError
+            | IoError
+            | JournalError
+            | trio.WouldBlock
+            | trio.Cancelled
+            | TypeError,
+        ):
+            raise Violation(
+                "undocumented-error", f"{type(seen).__name__}: {seen} under {error!r}"
+            )
+        seen = seen.__cause__
+
+
+async def settle(life: "LifeWorld", store: Store) -> None:
+    """Wait until nothing happens any more; faults have stopped, so the store has to be well."""
+    give_up = trio.current_time() + LIVE_SECONDS_MAX
+    while True:
+        before = life.io.op_count
+        await trio.sleep(QUIET_SECONDS)
+        is_well = store.health().state is HealthState.HEALTHY or life.is_damaged
+        if is_well and life.io.op_count == before:
+            break
+        if trio.current_time() > give_up:
+            what = store.health() if not is_well else "it never rests"
+            raise Violation("liveness", f"{LIVE_SECONDS_MAX} s without a fault: {what}")
+    if life.is_damaged:
+        return
+    with trio.move_on_after(LIVE_SECONDS_MAX) as scope:
+        await store.sync()
+    if scope.cancelled_caught:
+        raise Violation("liveness", "a sync does not come back")
+
+
+class Inspection:
+    """Looks at the store of one life."""
+
+    def __init__(self, life: "LifeWorld") -> None:
+        self._life = life
+        self.has_common = False
+
+    async def after_opening(self, store: Store) -> None:
+        """Check that what came back is what the model allows, and begin again from it."""
+        life, world = self._life, self._life.world
+        report = store.statistics().recovery
+        life.digest.note(repr(report))
+        self._mark_recovery(report)
+        content = await self._read_all(store)
+        if content is None:
+            life.io.power_off()
+            await trio.sleep_forever()
+        self._explain(content)
+        check_common(content)
+        self.has_common = account(0) in content
+        life.model.rebase({k: v for k, v in content.items() if not is_common(k)})
+        world.is_power_lost = world.is_killed = False
+
+    async def _read_all(self, store: Store) -> dict[bytes, bytes] | None:
+        """Read everything in both directions; None if the disk would not let us."""
+        life = self._life
+        for _ in range(4):
+            try:
+                async with store.scan() as rows:
+                    forward = [row async for row in rows]
+                async with store.scan(reverse=True) as rows:
+                    backward = [row async for row in rows]
+                keys = [key for key, _ in forward][:8]
+                got = await store.get_many(keys)
+            except tempest.TempestError as error:
+                life.take_error("Scan", error)
+                continue
+            if forward != backward[::-1] or got != [v for _, v in forward][:8]:
+                raise Violation("range", "two directions or get and scan differ")
+            for key, value in forward:
+                life.see(key, value)
+            return dict(forward)
+        return None
+
+    def _explain(self, content: dict[bytes, bytes]) -> None:
+        model, world, marks = self._life.model, self._life.world, self._life.marks
+        was_written = any(track.writes for track in model.tracks)
+        asked = model.asked()
+        lows = (
+            model.durable
+            if world.is_power_lost
+            else model.flushed
+            if world.is_killed
+            else model.durable
+        )
+        name = "prefix-no-hole" if was_written else "outcome-pinned"
+        model.check_batches(content, model.owners)
+        whole = Sight.between([0] * len(asked), asked, name, name)
+        sight = Sight.between(lows, asked, "acknowledged-survives", "prefix-no-hole")
+        lookout, promised = Lookout(model, whole), Lookout(model, sight)
+        rows = sorted(content.items())
+        lookout.rows(WHOLE, rows)
+        promised.rows(WHOLE, rows)
+        if world.is_power_lost and was_written:
+            cuts = model.cuts(sight)
+            marks.sometimes("all writes survive a cut", when=cuts == asked)
+            marks.sometimes("some writes are lost in a cut", when=cuts != asked)
+            marks.sometimes(
+                "a write survives that nobody was promised", when=cuts > list(lows)
+            )
+
+    def look(self, store: Store) -> None:
+        """Check health and statistics, and mark what they tell."""
+        life = self._life
+        health, stats = store.health(), store.statistics()
+        life.digest.note(repr(health), repr(stats))
+        is_well = health.state is HealthState.HEALTHY
+        if not is_well and not life.is_troubled and not life.is_dark:
+            raise Violation("health", f"{health} on a sound disk")
+        if stats.failures and not life.is_troubled and not life.is_dark:
+            raise Violation("health", f"{stats.failures} failures on a sound disk")
+        self._mark_statistics(stats)
+        life.marks.sometimes(
+            "the store turns read-only", when=health.state is HealthState.READ_ONLY
+        )
+        life.marks.sometimes(
+            "the store resumes", when=health.state is HealthState.RESUMING
+        )
+        life.marks.sometimes(
+            "the store comes back", when=is_well and stats.failures > 0
+        )
+
+    def check_noticed(self, store: Store) -> None:
+        """Check that an error of the disk was met by somebody: a caller, or health's count."""
+        life = self._life
+        hits = [
+            str(hit.op)
+            for hit in life.io.log.hits
+            if isinstance(hit.fault, FailOp) and not _is_absorbed(hit.op, hit.fault)
+        ]
+        if hits and not life.errors and not store.statistics().failures:
+            raise Violation("silent-fault", f"nobody noticed that these failed: {hits}")
+
+    async def open_twice(self, *, read_only: bool) -> None:
+        """Open the store from another process while this one has it open."""
+        life = self._life
+        model = life.model
+        other = VirtualIo(life.world.disk, delay=life.world.clock.delay)
+        opening = tempest.open_store(
+            STORE, io=other, options=life.options, read_only=read_only, create=False
+        )
+        try:
+            store = await opening.__aenter__()
+        except tempest.LockedError:
+            if read_only:
+                raise
+            life.marks.sometimes("a second opener is refused")
+            return
+        except tempest.CorruptionError as error:
+            # The writer may retire a file between our reading the manifest and the file.
+            if read_only and isinstance(error.__cause__, NotFoundError):
+                return
+            raise
+        try:
+            if not read_only:
+                raise Violation("leak", "a second opener got the lock")
+            async with store.scan() as rows:
+                found = [row async for row in rows]
+        finally:
+            await opening.__aexit__(None, None, None)
+        life.marks.sometimes("a read-only store reads")
+        sight = Sight.between(
+            [0] * model.clients, model.asked(), "prefix-no-hole", "prefix-no-hole"
+        )
+        Lookout(model, sight).rows(WHOLE, found)
+
+    async def after_close(self) -> None:
+        """Check that nothing is left open, every file verifies, and no file is too many."""
+        life = self._life
+        disk = life.world.disk
+        left = [*life.io.open_handles, *disk.open_paths(), *disk.locked_paths()]
+        if left:
+            raise Violation("leak", f"after close: {left}")
+        try:
+            report = await tempest.verify_store(VirtualIo(disk), STORE)
+        except tempest.NotAStoreError:
+            if life.is_troubled:
+                return
+            raise
+        if not report.whole:
+            raise Violation("structure", f"{[f for f in report.files if f.detail]}")
+        unnamed = [
+            file.path
+            for file in report.files
+            if file.status is FileStatus.UNNAMED and file.kind != "lock"
+        ]
+        manifests = [path for path in unnamed if "/manifest-" in path]
+        others = [path for path in unnamed if path not in manifests]
+        if not life.is_troubled and (others or len(manifests) > 1):
+            raise Violation("live-files", f"nobody names {unnamed}")
+        await self._damage(disk)
+
+    async def _damage(self, disk: VirtualDisk) -> None:
+        """Damage a table of a copy: nobody may be told wrong bytes."""
+        life = self._life
+        random = Seeds(life.world.script.seed).stream(f"damage {life.number}")
+        damage = damage_table(disk, random)
+        if damage is None or random.random() < 0.5:
+            return
+        life.world.note_fault(damage.kind)
+        whole = await _content(VirtualIo(disk.clone()))
+        try:
+            found = await _content(VirtualIo(damage.disk))
+        except tempest.TempestError as error:
+            life.marks.sometimes("damage is found")
+            if not isinstance(error, tempest.CorruptionError):
+                raise Violation(
+                    "undocumented-error", f"{damage.kind} {damage.path}: {error!r}"
+                ) from error
+            return
+        if damage.kind == "missing table" or found != whole:
+            raise Violation(
+                "no-phantom", f"{damage.kind} {damage.path} was not noticed"
+            )
+
+    def mark_hit(self, hit: Hit) -> None:
+        """Mark which fault met which operation."""
+        marks, fault = self._life.marks, hit.fault
+        marks.maybe(f"fault {type(fault).__name__}")
+        if isinstance(fault, FailOp):
+            marks.maybe(f"FailOp at {hit.op.kind.value}")
+            marks.maybe(f"FailOp {fault.effect}")
+            marks.maybe(f"FailOp {fault.error}")
+
+    def _mark_recovery(self, report: tempest.RecoveryReport) -> None:
+        mark = self._life.marks.sometimes
+        mark("recovery replays", when=report.entries > 0)
+        mark("recovery replays nothing", when=report.entries == 0)
+        mark("recovery cuts a torn tail", when=report.torn_bytes > 0)
+        mark("recovery writes frames again", when=report.rewritten_frames > 0)
+        mark("recovery removes orphans", when=report.orphans_removed > 0)
+        mark("opened clean", when=report.clean)
+
+    def _mark_statistics(self, stats: tempest.Statistics) -> None:
+        mark = self._life.marks.sometimes
+        for level in stats.levels:
+            self._life.marks.maybe(f"level {level.level}")
+        mark("a flush", when=stats.flushes > 0)
+        mark("a compaction", when=stats.compactions > 0)
+        mark("a trivial move", when=stats.moves > 0)
+        tables = sum(level.tables for level in stats.levels)
+        mark("five tables", when=tables >= 5)
+        mark("twenty tables", when=tables >= 20)
+        mark("a memtable waits", when=stats.memtables_waiting > 0)
+        mark("a writer stalls", when=stats.stalls > 0)
+        mark("a writer is slowed down", when=stats.delayed_seconds > 0)
+        mark("files are removed", when=stats.files_removed > 0)
+        mark("several segments", when=stats.log_segments > 2)
+        mark("a snapshot is held", when=stats.snapshots > 0)
+        mark("the block cache hits", when=stats.block_cache_hits > 0)
+        mark(
+            "tombstones in tables",
+            when=any(level.tombstones for level in stats.levels),
+        )
+
+
+async def _content(io: VirtualIo) -> dict[bytes, bytes]:
+    async with (
+        tempest.open_store(STORE, io=io, create=False, read_only=True) as store,
+        store.scan() as rows,
+    ):
+        return {key: value async for key, value in rows}

@@ -1,0 +1,86 @@
+"""Situations that a simulation must get into sometimes; what a soak never saw is a blind spot.
+
+Invariants
+- A situation is declared before it can be marked, so that a misspelt one is an error.
+"""
+
+from collections.abc import Iterable
+
+from sim import operations
+
+ANSWERS = ("done", "cancelled", "failed")
+CALLS = (
+    *("Put", "Delete", "Batch", "Update", "Get", "GetMany", "Scan"),
+    *("Sync", "Flush", "Compact"),
+)
+OTHERS = (
+    *("PutNowait", "GetNowait", "SnapshotOpen", "SnapshotRead", "SnapshotClose"),
+    *("ScanOpen", "ScanRead", "ScanClose", "WaitWritable", "Look", "Sleep"),
+    *("Transfer", "Swap", "Mistake", "OpenTwice"),
+)
+FAULTS = (*("FailOp", "BitFlip", "StaleRead", "Slow", "Stuck", "PowerCut"),)
+FAULTY = ("open", "create_exclusive", "rename", "remove", "sync_dir", "sync")
+FAULTY_FILES = ("write_at", "write_at_nowait", "read_at", "read_at_nowait")
+SITUATIONS = {
+    *(f"{name} done" for name in (*CALLS, *OTHERS)),
+    *(f"{name} cancelled" for name in CALLS),
+    *(f"{name} failed" for name in (*CALLS, "WaitWritable", "Transfer", "Swap")),
+    *("PutNowait would block", "PutNowait throttled", "GetNowait would block"),
+    *(f"fault {name}" for name in FAULTS),
+    *(f"FailOp at {kind}" for kind in (*FAULTY, *FAULTY_FILES, "list", "lock")),
+    *(f"FailOp {effect}" for effect in ("none", "partial", "done")),
+    *(
+        f"FailOp {error}"
+        for error in ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE")
+    ),
+    *(f"cut {when}" for when in ("before", "during", "after")),
+    *(f"kill {when}" for when in ("before", "during", "after")),
+    *("cut while opening", "cut at the end"),
+    *("five crashes in a row",),
+    *("recovery replays", "recovery replays nothing", "recovery cuts a torn tail"),
+    *("recovery writes frames again", "recovery removes orphans", "opened clean"),
+    *("all writes survive a cut", "some writes are lost in a cut"),
+    *("a write survives that nobody was promised",),
+    *("an opening fails", "an opening fails twice", "a close fails", "a clean close"),
+    *("late write surfaces", "the clock jumps", "the disk is full"),
+    *("a flush", "a compaction", "a trivial move", "level 1", "level 2", "level 3"),
+    *("five tables", "twenty tables", "a memtable waits", "a writer stalls"),
+    *("a writer is slowed down", "files are removed", "several segments"),
+    *("the store resumes", "the store turns read-only", "the store comes back"),
+    *("a snapshot is held", "tombstones in tables", "the block cache hits"),
+    *("orphan planted", "copy planted", "garbage planted", "temporary planted"),
+    *("damage is found", "a read-only store reads", "a second opener is refused"),
+    *("one client", "four clients", "an empty key", "a long key", "a large value"),
+}
+for _name in (*CALLS, *OTHERS):
+    assert hasattr(operations, _name), _name
+
+
+class Marks:
+    """The situations that one run got into."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, None] = {}
+
+    def sometimes(self, name: str, *, when: bool = True) -> None:
+        """Mark a situation, if it is one."""
+        if when:
+            assert name in SITUATIONS, f"{name!r} is not declared in sim/marks.py"
+            self._seen[name] = None
+
+    def maybe(self, name: str) -> None:
+        """Mark a situation if it is one of those that are declared."""
+        if name in SITUATIONS:
+            self._seen[name] = None
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        return tuple(sorted(self._seen))
+
+
+def never_seen(runs: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return the situations that none of these runs got into."""
+    seen: dict[str, None] = {}
+    for run in runs:
+        seen |= dict.fromkeys(run)
+    return sorted(SITUATIONS - set(seen))

@@ -1,0 +1,84 @@
+"""Virtual time moves only while nothing can run, and a run always ends."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+
+from sim import JumpClock, Schedule, StuckError, run_schedule
+
+
+def test_time_jumps_to_deadlines_and_completions_in_order() -> None:
+    clock = JumpClock()
+    seen: list[tuple[str, float]] = []
+
+    async def wait(
+        name: str, wait: Callable[[float], Awaitable[None]], s: float
+    ) -> None:
+        await wait(s)
+        seen.append((name, trio.current_time()))
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, "late", trio.sleep, 3.0)
+            nursery.start_soon(wait, "io", clock.delay, 2.0)
+            nursery.start_soon(wait, "early", trio.sleep, 1.0)
+
+    run_schedule(main, Schedule(), clock)
+
+    assert seen == [("early", 1.0), ("io", 2.0), ("late", 3.0)]
+    assert clock.completions == 1
+
+
+def test_a_cancelled_completion_never_comes() -> None:
+    clock = JumpClock()
+
+    async def main() -> float:
+        with trio.move_on_after(1.0):
+            await clock.delay(50.0)
+        return trio.current_time()
+
+    assert run_schedule(main, Schedule(), clock) == 1.0
+    assert clock.completions == 0
+
+
+def test_a_deadlock_is_a_verdict_that_says_who_waits() -> None:
+    async def waits_for_nobody() -> None:
+        await trio.Event().wait()
+
+    with pytest.raises(StuckError, match=r"deadlock at 0\.0.*test_clock\.py"):
+        run_schedule(waits_for_nobody, Schedule())
+
+
+def test_a_shield_does_not_keep_a_deadlock_alive() -> None:
+    async def shielded() -> None:
+        with trio.CancelScope(shield=True):
+            try:
+                await trio.Event().wait()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.Event().wait()
+
+    with pytest.raises(StuckError, match="deadlock"):
+        run_schedule(shielded, Schedule())
+
+
+def test_a_run_without_end_is_stopped_at_the_horizon() -> None:
+    async def for_ever() -> None:
+        while True:  # noqa: ASYNC110 the point
+            await trio.sleep(1.0)
+
+    with pytest.raises(StuckError, match="no end in sight"):
+        run_schedule(for_ever, Schedule(), JumpClock(horizon=100.0))
+
+
+def test_work_without_end_is_stopped_after_so_many_steps() -> None:
+    clock = JumpClock()
+    schedule = Schedule(steps_max=1000, on_steps_max=lambda: clock.stop("endless work"))
+
+    async def spins() -> None:
+        while True:
+            await trio.lowlevel.checkpoint()
+
+    with pytest.raises(StuckError, match="endless work"):
+        run_schedule(spins, schedule, clock)

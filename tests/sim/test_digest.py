@@ -1,0 +1,59 @@
+"""Whatever a run did is in its digest, in order."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from io_backends import FailOp, FaultPlan, IoError, OpKind, VirtualDisk, VirtualIo
+from sim import Digest, WatchedIo
+
+WORDS = st.lists(st.one_of(st.integers(), st.text(), st.none()), max_size=5)
+
+
+@given(WORDS, WORDS)
+def test_different_words_have_different_digests(
+    one: list[int | str | None], other: list[int | str | None]
+) -> None:
+    digests = []
+    for words in (one, other):
+        digest = Digest()
+        digest.note(*words)
+        digests.append(digest.hexdigest())
+
+    assert (digests[0] == digests[1]) == (one == other)
+
+
+async def use(content: bytes, plan: FaultPlan) -> str:
+    digest = Digest()
+    io = WatchedIo(VirtualIo(VirtualDisk()), plan, digest, delay=None)  # type: ignore[arg-type]
+    file = await io.create_exclusive("file")
+    await file.write_at(0, content)
+    try:
+        await file.sync()
+    except IoError:
+        assert plan.faults
+    await file.read_at(0, 1)
+    await file.aclose()
+    return digest.hexdigest()
+
+
+async def test_bytes_results_and_errors_are_in_the_digest() -> None:
+    failing = FaultPlan((FailOp(kinds=(OpKind.SYNC,)),))
+    digests = [
+        await use(b"one", FaultPlan()),
+        await use(b"two", FaultPlan()),
+        await use(b"one", failing),
+    ]
+
+    assert len(set(digests)) == 3
+    assert digests[0] == await use(b"one", FaultPlan())
+
+
+async def test_a_write_is_in_flight_until_it_returns() -> None:
+    plan = FaultPlan()
+    io = WatchedIo(VirtualIo(VirtualDisk()), plan, Digest(), delay=None)  # type: ignore[arg-type]
+    file = await io.create_exclusive("file")
+    io.power_off()
+    with pytest.raises(IoError):
+        await file.write_at(0, b"x")
+    assert not io.writes_in_flight
+    await file.aclose()
