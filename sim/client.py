@@ -142,8 +142,7 @@ class Client:
         try:
             await call()
         except trio.WouldBlock:
-            # A failed write on the spot may be on the disk although it was refused.
-            write.is_refused = not self._world.is_troubled
+            write.is_refused = True
             raise
         except REFUSED:
             write.is_refused = not self._world.is_dark

@@ -22,6 +22,7 @@ FAULTS = (*("FailOp", "BitFlip", "StaleRead", "Slow", "Stuck", "PowerCut"),)
 FAULTY = ("open", "create_exclusive", "rename", "remove", "sync_dir", "sync")
 FAULTY_FILES = ("write_at", "write_at_nowait", "read_at", "read_at_nowait")
 SITUATIONS = {
+    "a reader gives up on a busy writer",
     *(f"{name} done" for name in (*CALLS, *OTHERS)),
     *(f"{name} cancelled" for name in CALLS),
     *(f"{name} failed" for name in (*CALLS, "WaitWritable", "Transfer", "Swap")),
