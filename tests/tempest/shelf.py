@@ -1,12 +1,14 @@
 """What tests of the public face share: a store on a virtual disk, and what is in it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import attrs
 
 import tempest
 from io_backends import Io, VirtualDisk, VirtualIo
-from tempest import OpenStore, Options, Store
+from tempest import Durability, OpenStore, Options, Store
 from tempest.view import View
 
 STORE = "store"
@@ -78,3 +80,16 @@ async def content_on(disk: VirtualDisk, options: Options = SMALL) -> dict[bytes,
     """Everything in the store on a disk, as a reader sees it who writes nothing."""
     async with open_on(disk, options, read_only=True) as store:
         return await content_of(store)
+
+
+@asynccontextmanager
+async def layered(count: int = 300) -> AsyncIterator[Store]:
+    """A store with rows in deep levels, in level 0 and in memory, newer ones above older."""
+    async with open_on(VirtualDisk()) as store:
+        await fill(store, count, size=10)
+        await store.compact()
+        for number in range(0, count, 3):
+            await store.put(key_of(number), value_of(number), durability=Durability.OS)
+        await store.flush()
+        await fill(store, count)
+        yield store

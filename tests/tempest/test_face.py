@@ -1,4 +1,4 @@
-"""The door of a store: how it is opened and closed, what leaves its block, what it refuses."""
+"""The door of a store: how it is opened, every call that it offers, what it says of itself."""
 
 import inspect
 import os
@@ -9,9 +9,8 @@ import pytest
 import trio
 
 import tempest
-from io_backends import FailOp, FaultPlan, FaultyIo, OpKind, VirtualDisk, VirtualIo
+from io_backends import VirtualDisk, VirtualIo
 from tempest import Durability, HealthState, Options, Store
-from tempest.options import KEY_BYTES_MAX, VALUE_BYTES_MAX
 from tests.tempest.shelf import SMALL, STORE, content_of, content_on, evolve, open_on
 
 # Opening.
@@ -132,112 +131,7 @@ async def test_readers_do_not_exclude_each_other_nor_the_writer() -> None:
             assert await one.get(b"k") == await other.get(b"k") == b"v"
 
 
-# Leaving the block.
-
-
-async def test_the_users_own_exception_leaves_the_block_unwrapped() -> None:
-    disk = VirtualDisk()
-    error = KeyError("mine")
-
-    async def session() -> None:
-        async with open_on(disk) as store:
-            await store.put(b"k", b"v")
-            raise error
-
-    with pytest.raises(KeyError) as caught:
-        await session()
-    assert caught.value is error
-    assert not getattr(error, "__notes__", [])
-    assert await content_on(disk) == {b"k": b"v"}
-    assert disk.open_paths() == disk.locked_paths() == []
-
-
-async def test_a_group_that_the_user_raises_stays_as_it_is() -> None:
-    group = ExceptionGroup("mine", [KeyError("a")])
-
-    with pytest.raises(ExceptionGroup) as caught:
-        async with open_on(VirtualDisk()):
-            raise group
-
-    assert caught.value is group
-
-
-async def test_a_timeout_around_the_block_is_a_timeout(autojump_clock: object) -> None:
-    disk = VirtualDisk()
-
-    async def session() -> None:
-        with trio.fail_after(3):
-            async with open_on(disk) as store:
-                await store.put(b"k", b"v")
-                await trio.sleep(10)
-
-    with pytest.raises(trio.TooSlowError):
-        await session()
-    assert await content_on(disk) == {b"k": b"v"}
-    assert disk.open_paths() == disk.locked_paths() == []
-
-
-async def test_a_failing_close_becomes_a_note_on_the_users_exception(
-    autojump_clock: object,
-) -> None:
-    io = failing_io()
-
-    async def session() -> None:
-        async with open_on(io, evolve(durability=Durability.MEMORY)) as store:
-            await store.put(b"k", b"v")
-            strike(io)
-            raise KeyError("mine")
-
-    with pytest.raises(KeyError) as caught:
-        await session()
-    (note,) = caught.value.__notes__
-    assert "Closing the store failed" in note
-    assert io.inner.disk.locked_paths() == []  # type: ignore[attr-defined]
-
-
-async def test_a_failing_close_without_another_exception_is_a_background_error(
-    autojump_clock: object,
-) -> None:
-    io = failing_io()
-
-    async def session() -> None:
-        async with open_on(io, evolve(durability=Durability.MEMORY)) as store:
-            await store.put(b"k", b"v")
-            strike(io)
-
-    with pytest.raises(tempest.BackgroundError) as caught:
-        await session()
-    assert caught.value.__cause__ is not None
-    assert io.inner.disk.locked_paths() == []  # type: ignore[attr-defined]
-
-
-def failing_io() -> FaultyIo:
-    return FaultyIo(VirtualIo(VirtualDisk()))
-
-
-def strike(io: FaultyIo) -> None:
-    """From now on nothing can be written."""
-    kinds = (OpKind.WRITE, OpKind.WRITE_NOWAIT, OpKind.SYNC, OpKind.CREATE)
-    io.plan = FaultPlan((FailOp(kinds=kinds, times=None),))
-    io.log = io.plan.new_log()
-
-
-async def test_closing_makes_every_level_durable() -> None:
-    disk = VirtualDisk()
-    async with open_on(disk) as store:
-        for level in Durability:
-            await store.put(level.value.encode(), b"v", durability=level)
-
-    dark = disk.crash_keeping(())
-    assert set(await content_on(dark)) == {b"memory", b"os", b"disk"}
-
-
-async def test_closing_twice_and_by_two_tasks_is_closing_once() -> None:
-    async with open_on(VirtualDisk()) as store:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.aclose)
-            nursery.start_soon(store.aclose)
-        await store.aclose()
+# Every call.
 
 
 Call = Callable[[Store], Awaitable[object]]
@@ -329,112 +223,6 @@ async def test_every_call_checks_for_cancellation(call: Call) -> None:
             scope.cancel()
             await call(store)
         assert scope.cancelled_caught or call in (put_nowait, get_nowait)
-
-
-# Keys, values and other arguments.
-
-
-@pytest.mark.parametrize("key", ["text", bytearray(b"k"), memoryview(b"k"), None, 5])
-async def test_a_key_of_the_wrong_type_is_a_type_error(key: bytes) -> None:
-    async with open_on(VirtualDisk()) as store:
-        for action in (
-            store.put(key, b"v"),
-            store.delete(key),
-            store.get(key),
-            store.get_many([b"fine", key]),
-            store.update(key, lambda old: old),
-        ):
-            with pytest.raises(TypeError, match="a key must be bytes"):
-                await action
-        with pytest.raises(TypeError, match="a key must be bytes"):
-            store.get_nowait(key)
-        with pytest.raises(TypeError, match="a key must be bytes"):
-            store.put_nowait(key, b"v")
-        with pytest.raises(TypeError, match="a key must be bytes"):
-            async with store.batch() as batch:
-                batch.delete(key)
-        assert await content_of(store) == {}
-
-
-@pytest.mark.parametrize("value", ["text", bytearray(b"v"), None, 5])
-async def test_a_value_of_the_wrong_type_is_a_type_error(value: bytes) -> None:
-    async with open_on(VirtualDisk()) as store:
-        with pytest.raises(TypeError, match="a value must be bytes"):
-            await store.put(b"k", value)
-        with pytest.raises(TypeError, match="a value must be bytes"):
-            store.put_nowait(b"k", value)
-        with pytest.raises(TypeError, match="a value must be bytes"):
-            async with store.batch() as batch:
-                batch.put(b"k", value)
-        if value is not None:
-            with pytest.raises(TypeError, match="a value must be bytes"):
-                await store.update(b"k", lambda _: value)
-        assert await content_of(store) == {}
-
-
-async def test_a_durability_of_the_wrong_type_is_a_type_error() -> None:
-    level: Durability = "disk"  # type: ignore[assignment]
-    async with open_on(VirtualDisk()) as store:
-        for write in (
-            store.put(b"k", b"v", durability=level),
-            store.delete(b"k", durability=level),
-            store.update(b"k", lambda _: b"v", durability=level),
-        ):
-            with pytest.raises(TypeError, match="durability"):
-                await write
-        with pytest.raises(TypeError, match="durability"):
-            store.put_nowait(b"k", b"v", durability=level)
-        with pytest.raises(TypeError, match="durability"):
-            async with store.batch(durability=level) as batch:
-                batch.put(b"k", b"v")
-        assert await content_of(store) == {}
-
-
-async def test_keys_are_taken_up_to_their_bound_and_refused_above() -> None:
-    longest = b"k" * KEY_BYTES_MAX
-    disk = VirtualDisk()
-    assert KEY_BYTES_MAX == 64 * 1024
-    async with open_on(disk) as store:
-        await store.put(longest, b"v")
-        await store.flush()
-        for action in (
-            store.put(longest + b"k", b"v"),
-            store.delete(longest + b"k"),
-            store.get(longest + b"k"),
-        ):
-            with pytest.raises(tempest.InvalidError, match="65537") as caught:
-                await action
-            assert isinstance(caught.value, ValueError)
-
-    assert await content_on(disk) == {longest: b"v"}
-
-
-async def test_values_are_taken_up_to_their_bound_and_refused_above() -> None:
-    largest = bytes(VALUE_BYTES_MAX)
-    disk = VirtualDisk()
-    assert VALUE_BYTES_MAX == 64 * 1024 * 1024
-    async with open_on(disk, Options()) as store:
-        await store.put(b"k", largest, durability=Durability.OS)
-        with pytest.raises(tempest.InvalidError, match=str(VALUE_BYTES_MAX + 1)):
-            await store.put(b"k", largest + b"x")
-        with pytest.raises(tempest.InvalidError, match=str(VALUE_BYTES_MAX + 1)):
-            await store.update(b"k", lambda _: largest + b"x")
-        assert await store.get(b"k") == largest
-
-
-async def test_the_empty_key_and_the_empty_value_are_legal() -> None:
-    disk = VirtualDisk()
-    async with open_on(disk) as store:
-        assert await store.get(b"") is None
-        await store.put(b"", b"")
-        await store.put(b"a", b"")
-        assert await store.get(b"") == b""
-        assert await store.get_many([b"", b"b", b"a"]) == [b"", None, b""]
-        await store.flush()
-        assert await store.get(b"") == b""
-        await store.delete(b"a")
-
-    assert await content_on(disk) == {b"": b""}
 
 
 # What it says of itself.

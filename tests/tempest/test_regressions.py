@@ -1,6 +1,7 @@
 """Mistakes of the systems before this one that are the engine's to repeat: one test a row.
 
-The rows about journals and manifests stand in `tests/journal/test_regressions.py`.
+The rows about journals and manifests stand in `tests/journal/test_regressions.py`
+and `tests/journal/test_regressions_on_disk.py`.
 """
 
 from functools import partial
