@@ -102,7 +102,6 @@ async def large_values(world: World) -> None:
         await client.write({key(1): value(1)}, OS)
         await client.write({key(0): value(2, 3000)}, OS)
         await client.flush()
-        await client.write({key(0): value(3, 2500)})
 
 
 async def mixed_durability(world: World) -> None:
