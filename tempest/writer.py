@@ -126,9 +126,8 @@ class Writer:
         try:
             value = function(old)
         except Exception:
-            await self._wait(
-                derived_from
-            )  # what it was decided on must not be taken back
+            # What it was decided on must not be taken back.
+            await self._wait(derived_from)
             raise
         if value is None and old is None:
             await self._wait(derived_from)
