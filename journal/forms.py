@@ -109,8 +109,11 @@ class _ScalarRun:
     def _checked(self, value: object) -> tuple[object, ...]:
         if type(value) is not tuple:
             raise _mismatch(tuple, value)
-        for found in set(map(type, value)) - {self.kind}:
-            raise RecordError(f"expected {self.kind.__name__}, found {found.__name__}")
+        for found in dict.fromkeys(map(type, value)):
+            if found is not self.kind:
+                raise RecordError(
+                    f"expected {self.kind.__name__}, found {found.__name__}"
+                )
         return value
 
 
