@@ -12,7 +12,7 @@ PARTS := ruff-format ruff-check mypy
 timed = @TIMEFORMAT="== $(1): %R s"; time $(2)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow check format clean $(PARTS)
+.PHONY: help venv pythons demo test test-slow check format clean $(PARTS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -30,6 +30,9 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
+pythons: $(STAMP) ## make .pythons/X.Y of every further Python here, to compare digests
+	@.ci/every-python
+
 demo: $(STAMP) ## load a real tree, kill the loader again and again, check every write
 	@$(BIN)/tempest demo $(ARGS)
 
@@ -44,7 +47,7 @@ ruff-check: $(STAMP)
 mypy: $(STAMP)
 	$(call timed,mypy,$(BIN)/mypy)
 
-test: check ## everything a change must pass, in minutes
+test: check pythons ## everything a change must pass, in minutes
 	$(call timed,pytest,$(BIN)/python -m pytest -n $(JOBS) $(ARGS))
 	$(call timed,simulation,$(BIN)/python -m sim run --seeds 0:$(SEEDS) --jobs $(JOBS))
 
@@ -56,5 +59,5 @@ format: $(STAMP) ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove .venv and every cache
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	@rm -rf .venv .pythons .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,9 +30,9 @@ def test_the_recorded_schedule_gives_the_same_digest() -> None:
 
 
 def interpreters() -> list[str]:
-    """Return this Python, and others that were told of, each with the same packages."""
-    others = os.environ.get("SIM_PYTHONS", "")
-    return [sys.executable, *filter(None, others.split(":"))]
+    """Return this Python, and each other one that `.ci/every-python` made ready."""
+    others = sorted(ROOT.glob(".pythons/*/stamp"))
+    return [sys.executable, *(str(o.with_name("bin") / "python") for o in others)]
 
 
 @pytest.mark.parametrize("python", interpreters())
