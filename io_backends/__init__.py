@@ -14,7 +14,11 @@ from io_backends.crash import (
     Unit as Unit,
     UnitKind as UnitKind,
 )
-from io_backends.disk import Survivor as Survivor, VirtualDisk as VirtualDisk
+from io_backends.disk import (
+    Page as Page,
+    Survivor as Survivor,
+    VirtualDisk as VirtualDisk,
+)
 from io_backends.errors import (
     AccessError as AccessError,
     ClosedFileError as ClosedFileError,
@@ -44,6 +48,8 @@ from io_backends.faults import (
     FaultPlan as FaultPlan,
     Hit as Hit,
     LateError as LateError,
+    MisdirectedRead as MisdirectedRead,
+    MisdirectedWrite as MisdirectedWrite,
     Op as Op,
     OpKind as OpKind,
     PowerCut as PowerCut,
@@ -86,11 +92,14 @@ __all__ = [
     "LateError",
     "Lock",
     "LockedError",
+    "MisdirectedRead",
+    "MisdirectedWrite",
     "NoSpaceError",
     "NotAFolderError",
     "NotFoundError",
     "Op",
     "OpKind",
+    "Page",
     "PowerCut",
     "PowerLostError",
     "ReadOnlyDeviceError",

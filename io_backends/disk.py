@@ -5,6 +5,7 @@
     disk.clone()                     the process was killed: all that was visible still is
     disk.crash(random, policy)       the power failed: any allowed outcome, drawn from `random`
     disk.crash_keeping(units)        the power failed: exactly these `unsynced_units()` were kept
+    disk.explain(found)              the power failed: could it have left this? see `allowed`
 
 All three give a new disk without open handles and locks, and leave this one as it was.
 
@@ -14,13 +15,15 @@ Invariants
 - Two disks never share a node that one of them may change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from random import Random
 
 import attrs
 
+from io_backends.allowed import Found, explain_nodes
 from io_backends.crash import (
+    SECTOR_BYTES,
     Chooser,
     CrashPolicy,
     ExactChooser,
@@ -30,7 +33,13 @@ from io_backends.crash import (
 )
 from io_backends.errors import LockedError, NotAFolderError, NotFoundError
 from io_backends.handles import OpenFiles
-from io_backends.inode import FileNode, FolderNode, Node
+from io_backends.inode import (
+    FileNode,
+    FolderNode,
+    Node,
+    apply_change,
+    sectors_of,
+)
 from io_backends.settle import file_units, name_units, settle_file, settle_names
 from io_backends.tree import ROOT, path_parts
 
@@ -41,6 +50,15 @@ class LockHolder:
 
     pid: int
     since: float
+
+
+@attrs.frozen
+class Page:
+    """Bytes of a file, which is known by its inode so that a rename loses nothing."""
+
+    number: int
+    offset: int
+    data: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -133,6 +151,11 @@ class VirtualDisk(OpenFiles):
                 units += file_units(node, paths.get(number, f"inode {number}"))
         return tuple(units)
 
+    def explain(self, found: Found, *, garbage: bool = False) -> str | None:
+        """Say why no power cut leaves these files (None: a folder), or None if one does."""
+        halves = sorted(self._half_synced)
+        return explain_nodes(self._nodes, ROOT, halves, found, garbage=garbage)
+
     def survivors(self) -> tuple[Survivor, ...]:
         """Describe, for reports, every visible file and folder with unsynced state."""
         root = self._nodes[ROOT]
@@ -210,6 +233,48 @@ class VirtualDisk(OpenFiles):
         for content in (node.visible, node.durable):
             inside = data[: max(0, len(content) - offset)]
             content[offset : offset + len(inside)] = inside
+
+    def dirty_pages(self, path: str) -> tuple[Page, ...]:
+        """Return the sectors of a file that a sync would now make durable."""
+        node = self._named_file("dirty_pages", path)
+        changes = (change for change in node.pending if change[1] is not None)
+        sectors = sorted({place for change in changes for place in sectors_of(change)})
+        starts = (place * SECTOR_BYTES for place in sectors)
+        return tuple(
+            Page(node.number, at, bytes(node.visible[at : at + SECTOR_BYTES]))
+            for at in starts
+        )
+
+    def page(self, path: str, offset: int, data: bytes) -> Page:
+        """Return bytes for a place of the file that has this name now."""
+        return Page(self._named_file("page", path).number, offset, data)
+
+    def put_pages(self, pages: Iterable[Page]) -> int:
+        """Make bytes durable as if they had been synced; return how many files were still there."""
+        found = 0
+        for page in pages:
+            if not isinstance(self._nodes.get(page.number), FileNode):
+                continue
+            found += 1
+            node = self._file_for_change(page.number)
+            for content in (node.visible, node.durable):
+                apply_change(content, (page.offset, page.data))
+        return found
+
+    def freeze(self) -> Callable[[], list[str]]:
+        """Take down the disk as it is; what is returned tells what has changed since."""
+        self._owner = object()  # From now on every node is copied before it is changed.
+        frozen = dict(self._nodes)
+
+        def changed() -> list[str]:
+            paths = {node.number: path for path, node in self.walk()} | {ROOT: "/"}
+            return [
+                paths.get(number, f"inode {number}")
+                for number, node in self._nodes.items()
+                if frozen.get(number) is not node
+            ]
+
+        return changed
 
     def sync_everything(self) -> None:
         """Make all that is visible durable, lost sectors too: a clean start for a test."""

@@ -22,6 +22,7 @@ from io_backends.errors import (
     AccessError,
     DeviceError,
     IoError,
+    JobError,
     NoSpaceError,
     ReadOnlyDeviceError,
     TooManyFilesError,
@@ -51,6 +52,9 @@ class OpKind(Enum):
     TRUNCATE = "truncate"
     ALLOCATE = "allocate"
     SIZE = "size"
+
+    def __init__(self, word: str) -> None:
+        self.word = word  # the same as `value`, for a tenth of its price
 
     def __repr__(self) -> str:
         return f"OpKind.{self.name}"
@@ -84,20 +88,26 @@ class Op:
 
 _PLACED = (*READS, *WRITES, OpKind.TRUNCATE, OpKind.ALLOCATE)
 
-ErrorName = Literal["EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE"]
+ErrorName = Literal[
+    "EIO", "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EMFILE", "ENFILE"
+]
 _ERRORS: dict[str, tuple[type[IoError], int]] = {
     "EIO": (DeviceError, 5),
     "ENOSPC": (NoSpaceError, 28),
     "EDQUOT": (NoSpaceError, 122),
+    "EFBIG": (NoSpaceError, 27),
     "EROFS": (ReadOnlyDeviceError, 30),
     "EACCES": (AccessError, 13),
     "EMFILE": (TooManyFilesError, 24),
+    "ENFILE": (TooManyFilesError, 23),
 }
 
 
 def make_error(name: ErrorName, op: Op) -> IoError:
-    """Return the error that a backend raises for this errno name."""
+    """Return the error that a backend raises for this errno name; from a job, `JobError`."""
     error, number = _ERRORS[name]
+    if op.kind is OpKind.RUN_JOB:
+        return JobError(op.kind.value, op.path, number, f"injected {name}")
     return error(op.kind.value, op.path, number, "injected")
 
 
@@ -144,7 +154,10 @@ class FailOp(Fault):
 
 @attrs.frozen(kw_only=True)
 class LateError(Fault):
-    """The sync reports success but loses its pages; the next sync of that file reports the error."""
+    """The sync reports success but loses its pages; the next sync of that file reports the error.
+
+    It is hit twice: when it lies, and, `is_late`, when it is reported.
+    """
 
     kinds_default: ClassVar[tuple[OpKind, ...]] = (OpKind.SYNC,)
     error: ErrorName = attrs.field(default="EIO", validator=validators.in_(_ERRORS))
@@ -166,6 +179,26 @@ class StaleRead(Fault):
     """
 
     kinds_default: ClassVar[tuple[OpKind, ...]] = READS
+
+
+@attrs.frozen(kw_only=True)
+class MisdirectedRead(Fault):
+    """The read answers with what stands elsewhere.
+
+    That is the newest other place of this length that was read or written through the same
+    `FaultyIo` in a file that `path` meets; if there was none, what was written `shift` bytes on.
+    """
+
+    kinds_default: ClassVar[tuple[OpKind, ...]] = READS
+    shift: int = 512
+
+
+@attrs.frozen(kw_only=True)
+class MisdirectedWrite(Fault):
+    """The write reports success, but its bytes go to a place `shift` bytes on, and not to theirs."""
+
+    kinds_default: ClassVar[tuple[OpKind, ...]] = WRITES
+    shift: int = 512
 
 
 @attrs.frozen(kw_only=True)
@@ -195,10 +228,11 @@ class PowerCut(Fault):
 
 @attrs.frozen
 class Hit:
-    """A fault met an operation."""
+    """A fault met an operation; `is_late`: what a `LateError` did before is reported now."""
 
     op: Op
     fault: Fault
+    is_late: bool = False
 
 
 @attrs.define
@@ -222,7 +256,8 @@ class FaultPlan:
         return tuple(
             index
             for index, fault in enumerate(self.faults)
-            if (fault.times is None or counts[index] < fault.times)
+            if op.index >= fault.at  # mostly not yet: before anything dearer is asked
+            and (fault.times is None or counts[index] < fault.times)
             and fault.matches(op)
         )
 

@@ -10,6 +10,7 @@ Invariants
 """
 
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Literal, TypeVar, cast
 
 import attrs
@@ -17,15 +18,17 @@ import trio
 
 from io_backends.errors import IoError, PowerLostError
 from io_backends.faults import (
+    READS,
     WRITES,
     BitFlip,
-    ErrorName,
     FailOp,
     Fault,
     FaultLog,
     FaultPlan,
     Hit,
     LateError,
+    MisdirectedRead,
+    MisdirectedWrite,
     Op,
     OpKind,
     PowerCut,
@@ -41,8 +44,12 @@ from io_backends.intercept import (
     Spoil,
 )
 from io_backends.protocol import Io
+from io_backends.recall import Recall
 
 T = TypeVar("T")
+
+
+_RECALLING = (StaleRead, MisdirectedRead)
 
 
 @attrs.define
@@ -79,9 +86,10 @@ class FaultyIo(InterceptingIo):
         self._delay = delay
         self._on_power_cut = on_power_cut
         self._released = trio.Event()
-        self._late_errors: dict[str, ErrorName] = {}
-        self._remembers = any(isinstance(fault, StaleRead) for fault in plan.faults)
-        self._written: dict[str, list[tuple[int, bytes]]] = {}
+        self._late_errors: dict[str, LateError] = {}
+        self._redirected: dict[tuple[str, int], int] = {}
+        is_recalled = any(isinstance(fault, _RECALLING) for fault in plan.faults)
+        self._recall = Recall() if is_recalled else None
 
     def release(self) -> None:
         """Let every stuck operation go on, now and later."""
@@ -107,7 +115,11 @@ class FaultyIo(InterceptingIo):
         verdict = self._judge(op)
         if verdict is None:
             result = await run()
-            self._check_power(op)
+            if self.power_lost.is_set():
+                await _discard(result)
+                raise PowerLostError(op.kind.value, op.path)
+            if self._recall is not None:
+                self._note_read(op, result)
             return result
         await self._wait(verdict)
         self._check_power(op)
@@ -131,7 +143,10 @@ class FaultyIo(InterceptingIo):
         self._check_power(op)
         verdict = self._judge(op)
         if verdict is None:
-            return run()
+            result = run()
+            if self._recall is not None:
+                self._note_read(op, result)
+            return result
         if verdict.seconds or (verdict.is_stuck and not self._released.is_set()):
             raise trio.WouldBlock
         if verdict.effect == "partial" and half is not None:
@@ -148,12 +163,25 @@ class FaultyIo(InterceptingIo):
 
     async def rename(self, source: str, target: str) -> None:
         await super().rename(source, target)
-        if source in self._written:
-            self._written[target] = self._written.pop(source)
+        if source in self._late_errors:
+            # Under both names: a handle keeps the one under which it was opened.
+            self._late_errors[target] = self._late_errors[source]
+        if self._recall is not None:
+            self._recall.rename(source, target)
 
     def note_write(self, path: str, offset: int, data: bytes) -> None:
-        if self._remembers:
-            self._written.setdefault(path, []).append((offset, bytes(data)))
+        if self._recall is not None:
+            self._recall.note_write(path, offset, data)
+
+    def _note_read(self, op: Op, result: object) -> None:
+        if self._recall is not None and op.kind in READS and isinstance(result, bytes):
+            self._recall.note_seen(op.path, op.offset, result)
+
+    def note_lie(self, op: Op, *, is_reported: bool) -> None:
+        """Hear of a sync that is about to lose its pages in silence, or of the one that tells."""
+
+    def place_of_write(self, path: str, offset: int) -> int:
+        return self._redirected.pop((path, offset), offset)
 
     def _check_power(self, op: Op) -> None:
         if self.power_lost.is_set():
@@ -173,7 +201,7 @@ class FaultyIo(InterceptingIo):
     def _judge(self, op: Op) -> _Verdict | None:
         """Count and combine the faults that strike; None if there are none."""
         struck = self.plan.decide(op, self.log.counts)
-        late = self._late_errors.pop(op.path, None) if op.kind is OpKind.SYNC else None
+        late = self._late_error(op) if self._late_errors else None
         if not struck and late is None:
             return None
         verdict = _Verdict()
@@ -183,10 +211,26 @@ class FaultyIo(InterceptingIo):
             self.log.hits.append(Hit(op, fault))
             self._add(verdict, op, fault)
         if late is not None:
+            self.log.hits.append(Hit(op, late, is_late=True))
+            self.note_lie(op, is_reported=True)
             verdict.effect = "none"
-            verdict.error = verdict.error or make_error(late, op)
+            verdict.error = verdict.error or make_error(late.error, op)
             verdict.drops_pages = True
         return verdict
+
+    def _late_error(self, op: Op) -> LateError | None:
+        """Return what is to be told now; of a new file of that name there is nothing to tell."""
+        if op.kind is OpKind.CREATE:
+            self._late_errors.pop(op.path, None)
+        if op.kind is not OpKind.SYNC or op.path not in self._late_errors:
+            return None
+        late = self._late_errors[op.path]
+        self._late_errors = {
+            path: other
+            for path, other in self._late_errors.items()
+            if other is not late
+        }
+        return late
 
     def _add(self, verdict: _Verdict, op: Op, fault: Fault) -> None:
         match fault:
@@ -201,7 +245,11 @@ class FaultyIo(InterceptingIo):
                     verdict.drops_pages = fault.drop_pages
             case LateError():
                 verdict.drops_pages = True
-                self._late_errors[op.path] = fault.error
+                self._late_errors[op.path] = copy(fault)
+                self.note_lie(op, is_reported=False)
+            case MisdirectedWrite():
+                place = max(0, op.offset + fault.shift)
+                self._redirected[op.path, op.offset] = place
             case PowerCut():
                 verdict.cuts_power = True
                 verdict.effect = _effect_of_cut(op, fault)
@@ -227,24 +275,14 @@ class FaultyIo(InterceptingIo):
             return result
         data = bytearray(result)
         for fault in verdict.lies:
-            if isinstance(fault, StaleRead):
-                data[:] = self._stale(op)
+            if isinstance(fault, StaleRead) and self._recall is not None:
+                data[:] = self._recall.stale(op)
+            elif isinstance(fault, MisdirectedRead) and self._recall is not None:
+                data[:] = self._recall.elsewhere(op, fault)
             elif isinstance(fault, BitFlip) and data:
                 place = 0 if fault.offset is None else fault.offset - op.offset
                 data[place] ^= fault.xor
         return cast("T", bytes(data))
-
-    def _stale(self, op: Op) -> bytes:
-        """Return the bytes as they were before the last write to each of them."""
-        end = op.offset + op.length
-        now, before = bytearray(op.length), bytearray(op.length)
-        for offset, data in self._written.get(op.path, ()):
-            start, stop = max(offset, op.offset), min(offset + len(data), end)
-            if start < stop:
-                inside = slice(start - op.offset, stop - op.offset)
-                before[inside] = now[inside]
-                now[inside] = data[start - offset : stop - offset]
-        return bytes(before)
 
 
 async def _discard(result: object) -> None:

@@ -6,6 +6,8 @@ Invariants
 - A change either fits into the capacity whole or leaves the file as it was.
 """
 
+from typing import NoReturn
+
 import attrs
 
 from io_backends.errors import (
@@ -13,14 +15,18 @@ from io_backends.errors import (
     ClosedFileError,
     DeviceError,
     EndOfFileError,
+    IoError,
     NoSpaceError,
     NotAFolderError,
+    TooManyFilesError,
 )
 from io_backends.inode import FileNode, FolderNode, Node
 from io_backends.tree import Tree
 
 _UNLIMITED_BYTES = 1 << 62
 _NO_SPACE = 28  # ENOSPC
+_FILE_TOO_LARGE = 27  # EFBIG
+_TOO_MANY_FILES = 24  # EMFILE
 _INVALID_ARGUMENT = 22  # EINVAL
 
 
@@ -34,25 +40,35 @@ class Handle:
 
 
 class OpenFiles(Tree):
-    """A name space whose files can be opened."""
+    """A name space whose files can be opened.
+
+    `capacity_bytes`, `file_bytes_max` and `handles_max` limit it while they are not None; `refused`
+    keeps every error that one of them was the reason for.
+    """
 
     def __init__(self, capacity_bytes: int | None = None) -> None:
         super().__init__()
         self.capacity_bytes = capacity_bytes
+        self.file_bytes_max: int | None = None
+        self.handles_max: int | None = None
+        self.refused: list[IoError] = []
         self._handles: dict[Handle, None] = {}
 
     def restart(self, nodes: dict[int, Node], half_synced: set[int]) -> None:
         self._handles = {}
+        self.refused = []
         super().restart(nodes, half_synced)
 
     def open(self, path: str, *, writable: bool = False) -> Handle:
         number = self._number_of("open", path)
         if isinstance(self._nodes[number], FolderNode):
             raise NotAFolderError("open", path, detail="it is a folder")
+        self._check_handles("open", path)
         return self._new_handle(number, path, writable=writable)
 
     def create(self, path: str) -> Handle:
         folder, name = self._new_entry("create_exclusive", path)
+        self._check_handles("create_exclusive", path)
         node = FileNode(self._take_number(), self._owner)
         self._nodes[node.number] = node
         self._enter(folder, name, node.number)
@@ -80,13 +96,13 @@ class OpenFiles(Tree):
         node = self._writable("write_at", handle)
         _check_not_negative("write_at", handle, offset)
         if data:
-            self._charge("write_at", handle, offset + len(data) - len(node.visible))
+            self._charge("write_at", handle, node, offset + len(data))
             node.write(offset, data)
 
     def truncate(self, handle: Handle, length: int) -> None:
         node = self._writable("truncate", handle)
         _check_not_negative("truncate", handle, length)
-        self._charge("truncate", handle, length - len(node.visible))
+        self._charge("truncate", handle, node, length)
         node.truncate(length)
 
     def allocate(self, handle: Handle, length: int) -> None:
@@ -167,9 +183,25 @@ class OpenFiles(Tree):
             raise AccessError(operation, handle.path, detail="it was opened to be read")
         return self._file_for_change(handle.number)
 
-    def _charge(self, operation: str, handle: Handle, growth: int) -> None:
-        if growth > 0 and self.capacity_bytes is not None and growth > self.free_bytes:
-            raise NoSpaceError(operation, handle.path, _NO_SPACE)
+    def _charge(
+        self, operation: str, handle: Handle, node: FileNode, length: int
+    ) -> None:
+        """Refuse to let a file grow to a length that the disk or a file may not have."""
+        growth = length - len(node.visible)
+        if growth <= 0:
+            return
+        if self.file_bytes_max is not None and length > self.file_bytes_max:
+            self._refuse(NoSpaceError(operation, handle.path, _FILE_TOO_LARGE))
+        if self.capacity_bytes is not None and growth > self.free_bytes:
+            self._refuse(NoSpaceError(operation, handle.path, _NO_SPACE))
+
+    def _check_handles(self, operation: str, path: str) -> None:
+        if self.handles_max is not None and len(self._handles) >= self.handles_max:
+            self._refuse(TooManyFilesError(operation, path, _TOO_MANY_FILES))
+
+    def _refuse(self, error: IoError) -> NoReturn:
+        self.refused.append(error)
+        raise error
 
 
 def _check_not_negative(operation: str, handle: Handle, number: int) -> None:

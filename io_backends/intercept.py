@@ -74,6 +74,10 @@ class InterceptingIo(ABC):
     ) -> None:
         """Hear of bytes that are about to be written."""
 
+    def place_of_write(self, path: str, offset: int) -> int:
+        """Return where the bytes of a write go: where they belong."""
+        return offset
+
     @property
     def open_handles(self) -> list[str]:
         """Paths of the files opened through this decorator and not closed."""
@@ -177,10 +181,7 @@ class InterceptingFile:
     def __init__(self, io: InterceptingIo, inner: File) -> None:
         self._io = io
         self._inner = inner
-
-    @property
-    def path(self) -> str:
-        return self._inner.path
+        self.path = inner.path
 
     async def read_at(self, offset: int, length: int) -> bytes:
         op = self._io.next_op(OpKind.READ, self.path, offset, length)
@@ -238,8 +239,8 @@ class InterceptingFile:
 
     async def _write(self, offset: int, data: bytes) -> None:
         self._io.note_write(self.path, offset, data)
-        await self._inner.write_at(offset, data)
+        await self._inner.write_at(self._io.place_of_write(self.path, offset), data)
 
     def _write_nowait(self, offset: int, data: bytes) -> None:
         self._io.note_write(self.path, offset, data)
-        self._inner.write_at_nowait(offset, data)
+        self._inner.write_at_nowait(self._io.place_of_write(self.path, offset), data)

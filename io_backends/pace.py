@@ -25,20 +25,33 @@ from io_backends.faults import OpKind
 
 T = TypeVar("T")
 Latency = Callable[[OpKind, int], float]
+Delay = Callable[[float], Awaitable[None]]
+
+
+def shielded(delay: Delay) -> Delay:
+    """Return a delay that no cancellation ends."""
+
+    async def wait(seconds: float) -> None:
+        with trio.CancelScope(shield=True):
+            await delay(seconds)
+
+    return wait
 
 
 @attrs.define
 class Pace:
     """The time that operations take on one simulated machine, and whether it has power."""
 
-    delay: Callable[[float], Awaitable[None]]
+    delay: Delay
+    delay_shielded: Delay
     latency: Latency | float
     is_powered: bool = True
 
     async def answer(
         self, kind: OpKind, path: str, effect: Callable[[], T], length: int = 0
     ) -> T:
-        await self.begin(kind, path)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.check_power(kind, path)
         await self.delay(self._seconds(kind, length))
         self.check_power(kind, path)
         return effect()
@@ -46,15 +59,15 @@ class Pace:
     async def change(
         self, kind: OpKind, path: str, effect: Callable[[], T], length: int = 0
     ) -> T:
-        await self.begin(kind, path)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.check_power(kind, path)
         seconds = self._seconds(kind, length) / 2
-        with trio.CancelScope(shield=True):
-            await self.delay(seconds)
+        await self.delay_shielded(seconds)
+        self.check_power(kind, path)
+        result = effect()
+        if seconds > 0.0:
+            await self.delay_shielded(seconds)
             self.check_power(kind, path)
-            result = effect()
-            if seconds > 0.0:
-                await self.delay(seconds)
-                self.check_power(kind, path)
         return result
 
     async def settle(
@@ -66,8 +79,7 @@ class Pace:
     ) -> None:
         await self.begin(kind, path)
         covered = mark()
-        with trio.CancelScope(shield=True):
-            await self.delay(self._seconds(kind, 0))
+        await self.delay_shielded(self._seconds(kind, 0))
         self.check_power(kind, path)
         effect(covered)
 

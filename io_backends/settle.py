@@ -6,7 +6,9 @@ Invariants
 - Atomic rename: one answer for both halves, and "kept" without asking once a half is durable.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
+
+import attrs
 
 from io_backends.crash import SECTOR_BYTES, Chooser, Unit, UnitKind
 from io_backends.inode import (
@@ -31,37 +33,56 @@ def settle_file(node: FileNode, chooser: Chooser) -> bytearray:
     return content
 
 
-def _mix(node: FileNode, chooser: Chooser) -> bytearray:
-    """Let each cut, the length and each sector find its own fate."""
-    left = node.durable[:]
-    old_length = len(left)
-    written = node.durable[:]
+@attrs.frozen
+class Mixture:
+    """What a cut may mix, given the truncations that are kept: old bytes, and what writes made."""
+
+    old: bytearray
+    old_length: int
+    written: bytearray
+    versions: dict[int, list[bytes]]
+
+
+def mixture_of(node: FileNode, keeps_cut: Callable[[Unit], bool]) -> Mixture:
+    """Take a file's pending changes apart into the versions of each sector."""
+    old, written = node.durable[:], node.durable[:]
+    old_length = len(old)
     versions: dict[int, list[bytes]] = {}
     for place, change in enumerate(node.pending, node.synced_count):
         if change[1] is None:
-            if not chooser.keeps_cut(Unit(UnitKind.CUT, node.number, place)):
+            if not keeps_cut(Unit(UnitKind.CUT, node.number, place)):
                 continue
             old_length = change[0]
             whole_sectors = -(-old_length // SECTOR_BYTES)
-            del left[whole_sectors * SECTOR_BYTES :]
+            del old[whole_sectors * SECTOR_BYTES :]
             versions = {s: v for s, v in versions.items() if s < whole_sectors}
         apply_change(written, change)
         for sector in sectors_of(change):
-            versions.setdefault(sector, []).append(_sector(written, sector))
+            versions.setdefault(sector, []).append(sector_at(written, sector))
+    return Mixture(old, old_length, written, versions)
+
+
+def _mix(node: FileNode, chooser: Chooser) -> bytearray:
+    """Let each cut, the length and each sector find its own fate."""
+    mixture = mixture_of(node, chooser.keeps_cut)
+    left, written = mixture.old, mixture.written
     unit = Unit(UnitKind.LENGTH, node.number, 0)
-    length = chooser.length(unit, old_length, len(written))
+    length = chooser.length(unit, mixture.old_length, len(written))
     left.extend(bytes(max(0, length - len(left))))
-    for sector in sorted(versions):
+    for sector in sorted(mixture.versions):
         start = sector * SECTOR_BYTES
         if start < length:
             unit = Unit(UnitKind.SECTOR, node.number, sector)
-            chosen = chooser.sector(unit, _sector(left, sector), versions[sector])
+            chosen = chooser.sector(
+                unit, sector_at(left, sector), mixture.versions[sector]
+            )
             left[start : start + SECTOR_BYTES] = chosen
     del left[length:]
     return left
 
 
-def _sector(content: bytearray, sector: int) -> bytes:
+def sector_at(content: bytearray, sector: int) -> bytes:
+    """Return a sector of a file, filled up with zeros."""
     start = sector * SECTOR_BYTES
     return bytes(content[start : start + SECTOR_BYTES]).ljust(SECTOR_BYTES, b"\0")
 

@@ -18,7 +18,7 @@ from io_backends.disk import LockHolder, VirtualDisk
 from io_backends.faults import OpKind
 from io_backends.handles import Handle
 from io_backends.inline import run_inline
-from io_backends.pace import Latency, Pace
+from io_backends.pace import Delay, Latency, Pace, shielded
 from io_backends.protocol import File, Io, Lock, Stat
 
 _EPOCH_SECONDS = 1_700_000_000.0
@@ -27,17 +27,19 @@ _EPOCH_SECONDS = 1_700_000_000.0
 class VirtualIo:
     """One simulated process's view of a disk.
 
+    `delay_shielded` is a `delay` that no cancellation ends; default: it, under a shield.
     `latency` is seconds, or a function of the kind of operation and its length in bytes.
     `cached` says whether `read_at_nowait` of (path, offset, length) can answer; default: always.
     `tokens` is where `token()` draws from; default: a counter kept on the disk. `wall_clock`
     defaults to a fixed epoch plus trio's time. `pid` names this process in `LockedError`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 all but the disk have defaults
         self,
         disk: VirtualDisk,
         *,
-        delay: Callable[[float], Awaitable[None]] = trio.sleep,
+        delay: Delay = trio.sleep,
+        delay_shielded: Delay | None = None,
         latency: Latency | float = 0.0,
         cached: Callable[[str, int, int], bool] | None = None,
         tokens: Random | None = None,
@@ -45,7 +47,7 @@ class VirtualIo:
     ) -> None:
         self.disk = disk
         self.pid = disk.take_pid()
-        self._pace = Pace(delay, latency)
+        self._pace = Pace(delay, delay_shielded or shielded(delay), latency)
         self._cached = cached
         self._tokens = tokens
         self._wall_clock = wall_clock
@@ -151,10 +153,7 @@ class VirtualFile:
         self._handle = handle
         self._pace = pace
         self._cached = cached
-
-    @property
-    def path(self) -> str:
-        return self._handle.path
+        self.path = handle.path
 
     async def read_at(self, offset: int, length: int) -> bytes:
         return await self._pace.answer(
