@@ -30,11 +30,7 @@ Record = TypeVar("Record", bound=attrs.AttrsInstance)
 
 def encode_record(record: attrs.AttrsInstance) -> bytes:
     """Return the one encoding of `record`."""
-    wire = form_of(type(record)).encode(record)
-    try:
-        data = cbor2.dumps(wire)
-    except (cbor2.CBORError, UnicodeError) as error:
-        raise RecordError(str(error)) from error
+    data = _dumps(form_of(type(record)).encode(record))
     if len(data) > RECORD_BYTES_MAX:
         raise RecordError(f"{len(data)} bytes are more than {RECORD_BYTES_MAX}")
     return data
@@ -42,9 +38,10 @@ def encode_record(record: attrs.AttrsInstance) -> bytes:
 
 def decode_record(record_type: type[Record], data: bytes) -> Record:
     """Return the record whose encoding is exactly `data`."""
-    record = form_of(record_type).decode(_loads(data))
+    wire = _loads(data)
+    record = form_of(record_type).decode(wire)
     assert isinstance(record, record_type)
-    if encode_record(record) != data:
+    if _dumps(wire) != data:
         raise RecordError("the bytes are not the canonical encoding of their content")
     return record
 
@@ -55,6 +52,13 @@ def peek_fields(data: bytes) -> tuple[object, ...]:
     if not isinstance(wire, tuple):
         raise RecordError(f"expected an array, found {type(wire).__name__}")
     return wire
+
+
+def _dumps(wire: object) -> bytes:
+    try:
+        return cbor2.dumps(wire)
+    except (cbor2.CBORError, UnicodeError) as error:
+        raise RecordError(str(error)) from error
 
 
 def _loads(data: bytes) -> object:

@@ -53,10 +53,7 @@ class _Scalar:
             _check_integers((value,))
         return value
 
-    def decode(self, wire: object) -> object:
-        if type(wire) is not self.kind:
-            raise _mismatch(self.kind, wire)
-        return wire
+    decode = encode
 
 
 @attrs.frozen
@@ -103,8 +100,7 @@ class _ScalarRun:
             _check_integers(typing.cast("tuple[int, ...]", run))
         return run
 
-    def decode(self, wire: object) -> object:
-        return self._checked(wire)
+    decode = encode
 
     def _checked(self, value: object) -> tuple[object, ...]:
         if type(value) is not tuple:
@@ -197,6 +193,7 @@ class _Record:
                 f"{self.kind.__name__} has {len(self.names)} fields, found {len(wire)}"
             )
         self._check_scalars(wire)
+        _check_integers(typing.cast("tuple[int, ...]", self.integers(wire)))
         fields = list(wire)
         for index, form in self.others:
             fields[index] = form.decode(fields[index])

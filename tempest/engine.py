@@ -29,6 +29,7 @@ from tempest.translate import reason
 from tempest.version import SegmentEnd, VersionEdit
 from tempest.writer import Writer
 
+CLOSING_FILES_SECONDS_MAX = 5.0
 CLOSING_DELAYS_SECONDS = (0.01, 0.1, 1.0)  # between tries to note the end of the log
 
 
@@ -164,31 +165,41 @@ class Engine:
 
     async def aclose(self) -> None:
         """Make everything durable and shut down; `BackgroundError` from what prevented it."""
-        seconds = self._options.close_seconds_max
         errors: list[Exception] = []
+        seconds = self._options.close_seconds_max
+        deadline = trio.current_time() + seconds
         self.health.close()
         self._wake_waiters()
-        with trio.move_on_after(seconds, shield=True) as scope:
-            await self._attempt(self._drain, errors)
-        if scope.cancelled_caught:
-            errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
+        await self._until(deadline, errors, self._drain)
         await self._stop()
         self.health.is_over = True
         self.committer.visibility.fail(self.health.outcome_unknown)
-        with trio.move_on_after(seconds, shield=True) as scope:
-            if not errors:
-                await self._attempt(self._seal_log, errors)
-                await self._attempt(self.maintenance.sweep, errors)
-            await self._attempt(self.manifest.journal.aclose, errors)
-            await self._attempt(self.reading.reader.tables.aclose, errors)
-            await self._attempt(self.committer.log.aclose, errors)
-        if scope.cancelled_caught:
-            errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
+        if not errors:
+            await self._until(deadline, errors, self._seal_log, self.maintenance.sweep)
+        # Whatever was given up, every file is closed; what hangs has time of its own.
+        tables, log = self.reading.reader.tables, self.committer.log
+        for close in (self.manifest.journal.aclose, tables.aclose, log.aclose):
+            limit = trio.current_time() + min(seconds, CLOSING_FILES_SECONDS_MAX)
+            await self._until(max(deadline, limit), errors, close)
         self._journal_scope.cancel()
         with trio.CancelScope(shield=True):
             await self._attempt(self.place.aclose, errors)
         if errors:
             raise _closing_error(errors[0])
+
+    async def _until(
+        self,
+        deadline: float,
+        errors: list[Exception],
+        *actions: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Attempt one action after the other, and give up at the deadline."""
+        with trio.CancelScope(deadline=deadline, shield=True) as scope:
+            for action in actions:
+                await self._attempt(action, errors)
+        if scope.cancelled_caught:
+            seconds = self._options.close_seconds_max
+            errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
 
     async def _drain(self) -> None:
         """Wait until everything that was written is durable, whatever a late error says."""

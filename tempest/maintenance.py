@@ -72,10 +72,15 @@ class Maintenance:
     _publishing: trio.Lock = attrs.field(factory=trio.Lock)
 
     def wake(self) -> None:
-        """Look for work: something is durable, or the shape of the store has changed."""
-        self._flush_work.set()
+        """Look for work: something is durable, or the shape of the store has changed.
+
+        Every commit calls this, so only those who can find some are woken.
+        """
+        if self.committer.memtables.waiting:
+            self._flush_work.set()
+        if self.committer.manifest.has_dropped:
+            self._sweep_work.set()
         self._compact_work.set()
-        self._sweep_work.set()
 
     async def run_flush(self) -> None:
         """Flush memtables, oldest first. Runs until cancelled."""
@@ -209,14 +214,19 @@ class Maintenance:
             raise
 
     async def _compact_chosen(self) -> bool:
-        policy = Leveled.of(self.committer.options)
+        if self._choose() is None:  # as at nearly every commit: ask before the lock
+            return False
         async with self._publishing:
-            levels = self.committer.manifest.current.levels
-            choice = policy.choose(levels, self._reader_positions()[0])
+            choice = self._choose()
             if choice is None:
                 return False
             await self._compact(choice)
         return True
+
+    def _choose(self) -> Choice | None:
+        policy = Leveled.of(self.committer.options)
+        levels = self.committer.manifest.current.levels
+        return policy.choose(levels, self._reader_positions()[0])
 
     async def _compact(self, choice: Choice) -> None:
         manifest, options = self.committer.manifest, self.committer.options

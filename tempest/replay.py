@@ -63,7 +63,7 @@ class Replay:
         replayed = Replayed(memtables, version.replay_from)
         replayed.last_sequence = version.sequence_max
         for meta in version.segments:
-            if meta.end is None or meta.end > version.replay_from:
+            if meta.end is None or meta.end > max(meta.first, version.replay_from):
                 await self._read_segment(meta, replayed, read_only=read_only)
         return replayed
 

@@ -173,8 +173,9 @@ class Store(View, trio.abc.AsyncResource):
         return describe(self._reading, self._engine)
 
     async def aclose(self) -> None:
-        """Make everything durable and close. Idempotent; takes at most `close_seconds_max`.
+        """Make everything durable and close. Idempotent; gives up after `close_seconds_max`.
 
+        Closing the files takes a few seconds more where the disk hangs.
         Raises `BackgroundError` if something could not be made durable; closed it is anyway.
         """
         if not self._is_open:

@@ -101,6 +101,11 @@ class Manifest:
         if self._dropped:
             self.on_change()
 
+    @property
+    def has_dropped(self) -> bool:
+        """Whether files wait to become obsolete."""
+        return bool(self._dropped)
+
     def take_obsolete(self) -> list[int]:
         """Return the numbers of files that nobody needs any more; each is returned once."""
         if not self._dropped or not self.journal.is_settled:

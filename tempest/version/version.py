@@ -121,6 +121,8 @@ def _edit_levels(
     removed: tuple[int, ...],
     added: tuple[PlacedTable, ...],
 ) -> tuple[tuple[TableMeta, ...], ...]:
+    if not removed and not added:
+        return levels
     present = {table.number for level in levels for table in level}
     missing = [number for number in removed if number not in present]
     if missing:

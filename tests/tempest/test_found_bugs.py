@@ -252,3 +252,32 @@ async def test_a_write_on_the_spot_that_failed_is_not_said_to_be_undone(
             store.put_nowait(b"b", b"2", durability=Durability.OS)
         await store.put(b"c", b"3", durability=Durability.OS)
         assert await content_of(store) == {b"a": b"1", b"b": b"2", b"c": b"3"}
+
+
+async def test_a_close_that_is_given_up_closes_its_files(
+    autojump_clock: object,
+) -> None:
+    """The last edit used up the time that closing has, and every file stayed open."""
+    disk = VirtualDisk()
+    io = FaultyIo(VirtualIo(disk))
+    with pytest.raises(tempest.BackgroundError, match="closing took more than"):
+        async with open_on(io, ROOMY) as store:
+            await store.put(b"a", b"1")
+            await store.flush()
+            await store.get(b"a")
+            strike(io, Slow(kinds=SYNC, path="*manifest*", seconds=60))
+    assert disk.open_paths() == disk.locked_paths() == []
+
+
+async def test_a_segment_that_failed_before_anything_counted_in_it_is_not_read(
+    autojump_clock: object,
+) -> None:
+    """Its header was lost with the first sync, and after a power cut the store did not open."""
+    disk = VirtualDisk()
+    io = FaultyIo(VirtualIo(disk), FaultPlan((LateError(path="*log-000000000002"),)))
+    async with open_on(io, evolve(segment_bytes_max=1024)) as store:
+        for number in range(8):
+            await store.put(key_of(number), b"v" * 100)
+        assert io.log.hits
+    async with open_on(disk.crash(Random(1)), ROOMY) as store:
+        assert len(await content_of(store)) == 8
