@@ -7,7 +7,7 @@ Invariants
 
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import attrs
 import trio
@@ -15,8 +15,19 @@ import xxhash
 
 from io_backends import Fault, FaultPlan, FaultyIo, Io, Op, OpKind, Stat
 
+if TYPE_CHECKING:
+    from sim.faults import History
+
 T = TypeVar("T")
 Spoil = Callable[[bool, float], None]
+
+
+class OnLie(Protocol):
+    """Hears of a sync that loses its pages in silence, and of the one that tells."""
+
+    def __call__(self, op: Op, /, *, is_reported: bool) -> None: ...
+
+
 Word = int | str | float | None
 HELD_MAX = 8192
 SHORT_BYTES = 32
@@ -49,10 +60,12 @@ class Digest:
 
 def word(value: object) -> Word:
     """Make one word of an argument or result."""
+    if value is None:
+        return None
     match value:
         case bytes() | bytearray() | memoryview():
             return xxhash.xxh3_64_intdigest(value)
-        case int() | str() | float() | None:
+        case int() | str() | float():
             return value
         case list() | tuple():
             return repr([word(item) for item in value])
@@ -81,6 +94,10 @@ class WatchedIo(FaultyIo):
         self._digest = digest
         self.writes_in_flight: dict[tuple[str, int], bytes] = {}
         self.is_lying = False  # syncs of the log do nothing
+        # By index, how many operations had begun when it failed.
+        self.failed_at: dict[int, int] = {}
+        self.history: History | None = None
+        self.on_lie: OnLie | None = None
 
     async def around(
         self,
@@ -91,7 +108,9 @@ class WatchedIo(FaultyIo):
         spoil: Spoil | None = None,
     ) -> T:
         note = self._digest.note
-        note(op.kind.value, op.path, op.offset, op.length, op.target)
+        note(op.kind.word, op.path, op.offset, op.length, op.target)
+        history = self.history
+        mark = 0 if history is None else history.sync_mark(op.path)
         if self.is_lying and op.kind is OpKind.SYNC and "/log-" in op.path:
             await trio.lowlevel.checkpoint()
             return cast("T", None)
@@ -99,26 +118,32 @@ class WatchedIo(FaultyIo):
             result = await super().around(op, run, half=half, spoil=spoil)
         except BaseException as error:
             note(op.index, type(error).__name__)
+            self.failed_at[op.index] = self.op_count
             raise
         finally:
             if op.kind is OpKind.WRITE and not self.power_lost.is_set():
                 self.writes_in_flight.pop((op.path, op.offset), None)
         note(op.index, word(result))
+        if history is not None:
+            history.note_done(op, mark)
         return result
 
     def around_nowait(
         self, op: Op, run: Callable[[], T], *, half: Callable[[], None] | None = None
     ) -> T:
         note = self._digest.note
-        note(op.kind.value, op.path, op.offset, op.length)
+        note(op.kind.word, op.path, op.offset, op.length)
         try:
             result = super().around_nowait(op, run, half=half)
         except BaseException as error:
             note(type(error).__name__)
+            self.failed_at[op.index] = self.op_count
             raise
         finally:
             self.writes_in_flight.pop((op.path, op.offset), None)
         note(word(result))
+        if self.history is not None:
+            self.history.note_done(op, 0)
         return result
 
     def arm(self, fault: Fault) -> None:
@@ -135,4 +160,10 @@ class WatchedIo(FaultyIo):
     def note_write(self, path: str, offset: int, data: bytes) -> None:
         self._digest.note(word(data))
         self.writes_in_flight[path, offset] = data
+        if self.history is not None:
+            self.history.note_write(path, offset, data)
         super().note_write(path, offset, data)
+
+    def note_lie(self, op: Op, *, is_reported: bool) -> None:
+        if self.on_lie is not None:
+            self.on_lie(op, is_reported=is_reported)

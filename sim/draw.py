@@ -7,17 +7,43 @@ Invariants
 
 from random import Random
 
+import attrs
+
 from io_backends import CrashPolicy
 from sim.faults import draw_faults
+from sim.metamorphic import draw_option_sets
 from sim.operations import Operation
-from sim.script import Ending, Latency, Life, Rot, RotKind, Script, When
+from sim.script import (
+    Damage,
+    DamagedFile,
+    DamageKind,
+    Ending,
+    Latency,
+    Life,
+    OptionSet,
+    Rot,
+    RotKind,
+    Script,
+    When,
+)
 from sim.seeds import Seeds
 from sim.workload import Drawer, Keys, draw_options, draw_race
 
 LIVES_MIN = 4
 OPERATIONS_MIN = 60
+SEEDS_PER_SETS = 10
+SETS = 4
 WHENS: tuple[When, ...] = ("before", "during", "after")
-ROTS: tuple[RotKind, ...] = ("orphan", "copy", "garbage", "temporary")
+ROTS: tuple[RotKind, ...] = (
+    *("orphan", "copy", "garbage", "temporary"),
+    *("old manifest", "no lock"),
+)
+DAMAGES: tuple[DamageKind, ...] = (
+    *("rot", "rot", "rot", "stale", "stale", "misdirected", "misdirected"),
+    *("shortened", "missing", "swapped", "doubled"),
+    *("flipped read", "blank read", "crossed read"),
+)
+DAMAGED: tuple[DamagedFile, ...] = ("table", "log", "log", "manifest")
 POLICIES = (
     CrashPolicy(),
     CrashPolicy(),
@@ -39,9 +65,14 @@ def draw(seed: int) -> Script:
     for number in range(LIVES_MIN):
         part = seeds.child(f"life {number}")
         lives.append(_life(part, drawer, clients, is_sound=is_sound))
-        lives += _nested(part)
+        lives += _nested(part, is_sound=is_sound)
     lives.append(_last(seeds.child("last"), drawer, clients, is_sound=is_sound))
-    return Script(seed=seed, keys=keys.of_client, lives=tuple(lives))
+    return Script(
+        seed=seed,
+        keys=keys.of_client,
+        lives=tuple(lives),
+        option_sets=_option_sets(seed, seeds.stream("option sets")),
+    )
 
 
 def _life(seeds: Seeds, drawer: Drawer, clients: int, *, is_sound: bool) -> Life:
@@ -57,6 +88,9 @@ def _life(seeds: Seeds, drawer: Drawer, clients: int, *, is_sound: bool) -> Life
         policy=random.choice(POLICIES),
         late=random.choice((0, 0, 1, 3)),
     )
+    ending = _at_the_end(seeds.stream("closing"), ending)
+    limits = () if is_sound else _limits(seeds.stream("limits"))
+    clock = seeds.stream("clock")
     return Life(
         options=draw_options(random),
         clients=_clients(drawer, clients, OPERATIONS_MIN + extra),
@@ -64,10 +98,66 @@ def _life(seeds: Seeds, drawer: Drawer, clients: int, *, is_sound: bool) -> Life
         uncached=random.choice((0, 0, 50, 100)),
         faults=() if is_sound else draw_faults(seeds.stream("faults"), 300),
         capacity_bytes=_capacity(random, is_sound=is_sound),
-        clock_jump=random.choice((0.0, 0.0, 0.0, -1e6, 1e9)),
+        file_bytes_max=dict(limits).get("file"),
+        handles_max=dict(limits).get("handles"),
+        clock_jump=clock.choice((0.0, 0.0, 0.0, -1e6, 1e9)),
+        clock_pace=clock.choice((1.0, 1.0, 1.0, 0.0, -1.0, 1e6)),
+        cancel_seconds=_cancel_seconds(seeds.stream("cancel"), 0.1),
         rots=_rots(seeds.stream("rots"), is_sound=is_sound),
+        race=_race(seeds.stream("race")),
+        damages=_damages(seeds.stream("damages"), 0.2),
         ending=ending,
     )
+
+
+def _race(random: Random) -> tuple[tuple[Operation, ...], ...]:
+    return draw_race(random) if random.random() < 0.5 else ()
+
+
+def _option_sets(seed: int, random: Random) -> tuple[OptionSet, ...]:
+    """Let every tenth seed compare some: a sweep of a hundred comes to forty of them."""
+    return draw_option_sets(random, SETS) if seed % SEEDS_PER_SETS == 0 else ()
+
+
+def _at_the_end(random: Random, ending: Ending) -> Ending:
+    """Let some crashes come while the store is closed, and let some writes surface much later."""
+    if ending.late:
+        ending = attrs.evolve(ending, late_openings=random.choice((1, 1, 2, 3)))
+    if random.random() < 0.85:
+        return ending
+    return attrs.evolve(
+        ending,
+        closing=True,
+        io=random.randrange(random.choice((4, 20, 60))),
+        cancel_seconds=_cancel_seconds(random, 0.3),
+    )
+
+
+def _cancel_seconds(random: Random, chance: float) -> float | None:
+    if random.random() >= chance:
+        return None
+    return random.choice((0.0, 0.0, 1e-4, 1e-3, 0.01, 0.1))
+
+
+def _limits(random: Random) -> tuple[tuple[str, int], ...]:
+    """Draw what a process or a file may have too little of, for some time."""
+    if random.random() < 0.94:
+        return ()
+    if random.random() < 0.5:
+        return (("file", random.choice((600, 1500, 3000, 10_000))),)
+    return (("handles", random.choice((2, 3, 4, 5, 8))),)
+
+
+def _damages(random: Random, chance: float) -> tuple[Damage, ...]:
+    if random.random() >= chance:
+        return ()
+    damage = Damage(
+        kind=random.choice(DAMAGES),
+        file=random.choice(DAMAGED),
+        seed=random.getrandbits(32),
+        read_only=random.random() < 0.4,
+    )
+    return (damage,)
 
 
 def _last(seeds: Seeds, drawer: Drawer, clients: int, *, is_sound: bool) -> Life:
@@ -79,18 +169,22 @@ def _last(seeds: Seeds, drawer: Drawer, clients: int, *, is_sound: bool) -> Life
         latency=_latency(random),
         faults=() if is_sound else draw_faults(seeds.stream("faults"), 100),
         race=draw_race(seeds.stream("race")),
-        ending=Ending(kind="close"),
+        damages=_damages(seeds.stream("damages"), 0.5),
+        ending=Ending(
+            kind="close", cancel_seconds=_cancel_seconds(seeds.stream("closing"), 0.1)
+        ),
     )
 
 
-def _nested(seeds: Seeds) -> list[Life]:
-    """Crashes during the recovery after a crash, up to five in a row."""
-    random = seeds.stream("nested")
+def _nested(seeds: Seeds, *, is_sound: bool) -> list[Life]:
+    """Crashes during the recovery after a crash, up to five in a row, some in a sick disk."""
+    random, sick = seeds.stream("nested"), seeds.stream("faults")
     count = random.choice((0, 0, 0, 1, 1, 2, 5))
     return [
         Life(
             options=draw_options(random),
             latency=_latency(random),
+            faults=() if is_sound or sick.random() < 0.6 else draw_faults(sick, 20),
             ending=Ending(
                 kind="kill" if random.random() < 0.3 else "cut",
                 io=random.randrange(random.choice((8, 40))),

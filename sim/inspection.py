@@ -12,30 +12,34 @@ from io_backends import (
     OpKind,
     Slow,
     Stuck,
-    VirtualDisk,
-    VirtualIo,
 )
 from journal import JournalError
-from sim.faults import STORE, damage_table
+from sim.faults import STORE
 from sim.model import Sight
 from sim.operations import Scan
 from sim.oracle import Violation
-from sim.seeds import Seeds
+from sim.schedule import waiting
 from sim.sights import Lookout, check_common, is_common
 from sim.values import account
-from tempest import FileStatus, HealthState, Store
+from tempest import HealthState, Store
 
 if TYPE_CHECKING:
     from sim.life import LifeWorld
 
 QUIET_SECONDS = 2.0
 LIVE_SECONDS_MAX = 120.0
+SETTLED_OPS = 60  # by so many later operations, somebody has met an error
 WHOLE = Scan()
+PREPARING = (
+    OpKind.CREATE,
+    OpKind.WRITE,
+    OpKind.SYNC,
+)  # a manifest, before it has its name
 # What nobody needs to hear of: a removal is done again, a read that may not wait by one that may.
 ABSORBED = (OpKind.REMOVE, OpKind.READ_NOWAIT, OpKind.LIST)
 
 
-def _is_absorbed(hit: Hit, delayed: list[int]) -> bool:
+def _is_absorbed(hit: Hit, delayed: list[int], names: list[str]) -> bool:
     """Whether nobody needs to notice: the store gets by, and loses nothing.
 
     What could not be listed, removed or retired is swept later; what the page cache cannot answer
@@ -44,11 +48,15 @@ def _is_absorbed(hit: Hit, delayed: list[int]) -> bool:
     and then it does not happen at all.
     """
     op, fault = hit.op, hit.fault
+    final = op.path.removesuffix(".tmp")
+    was_published = f"/{final}" in names or f"/{final}.old" in names
     is_upkeep = (op.kind is OpKind.RENAME and op.target.endswith(".old")) or (
-        op.kind is OpKind.CREATE and op.path.endswith(".tmp")
+        op.kind in PREPARING and op.path.endswith(".tmp") and not was_published
     )
     found_no_handle = (
-        isinstance(fault, FailOp) and fault.error == "EMFILE" and "table-" in op.path
+        isinstance(fault, FailOp)
+        and fault.error in ("EMFILE", "ENFILE")
+        and "table-" in op.path
     )
     would_block = op.kind is OpKind.WRITE_NOWAIT and op.index in delayed
     return op.kind in ABSORBED or is_upkeep or found_no_handle or would_block
@@ -74,7 +82,18 @@ def check_cause(error: BaseException) -> None:
 
 
 async def settle(life: "LifeWorld", store: Store) -> None:
-    """Wait until nothing happens any more; faults have stopped, so the store has to be well."""
+    """Wait until nothing happens any more, and sync; faults have stopped: it has to go well."""
+    await rest(life, store)
+    if life.is_damaged:
+        return
+    with trio.move_on_after(LIVE_SECONDS_MAX) as scope:
+        await store.sync()
+    if scope.cancelled_caught:
+        raise Violation("liveness", f"a sync does not come back: {waiting()}")
+
+
+async def rest(life: "LifeWorld", store: Store) -> None:
+    """Wait until nothing happens any more."""
     give_up = trio.current_time() + LIVE_SECONDS_MAX
     while True:
         before = life.io.op_count
@@ -84,13 +103,10 @@ async def settle(life: "LifeWorld", store: Store) -> None:
             break
         if trio.current_time() > give_up:
             what = store.health() if not is_well else "it never rests"
-            raise Violation("liveness", f"{LIVE_SECONDS_MAX} s without a fault: {what}")
-    if life.is_damaged:
-        return
-    with trio.move_on_after(LIVE_SECONDS_MAX) as scope:
-        await store.sync()
-    if scope.cancelled_caught:
-        raise Violation("liveness", "a sync does not come back")
+            raise Violation(
+                "liveness",
+                f"{LIVE_SECONDS_MAX} s without a fault: {what}; {waiting()}",
+            )
 
 
 class Inspection:
@@ -98,11 +114,13 @@ class Inspection:
 
     def __init__(self, life: "LifeWorld") -> None:
         self._life = life
+        self._store: Store | None = None
         self.has_common = False
 
     async def after_opening(self, store: Store) -> None:
         """Check that what came back is what the model allows, and begin again from it."""
         life, world = self._life, self._life.world
+        self._store = store
         report = store.statistics().recovery
         life.digest.note(repr(report))
         self._mark_recovery(report)
@@ -111,8 +129,12 @@ class Inspection:
             life.io.power_off()
             await trio.sleep_forever()
         self._explain(content)
+        self._explain_race(content)
         check_common(content)
         self.has_common = account(0) in content
+        if world.has_common and not self.has_common:
+            raise Violation("outcome-pinned", "the bank was there after a recovery")
+        world.has_common = self.has_common
         life.model.rebase({k: v for k, v in content.items() if not is_common(k)})
         world.is_power_lost = world.is_killed = False
 
@@ -164,6 +186,16 @@ class Inspection:
                 "a write survives that nobody was promised", when=cuts > list(lows)
             )
 
+    def _explain_race(self, content: dict[bytes, bytes]) -> None:
+        """Check what is left of a race that a crash came into, or came after."""
+        world, marks = self._life.world, self._life.marks
+        race, world.race = world.race, None
+        if race is None:
+            return
+        marks.sometimes("a race is cut", when=any(e.is_open for e in race.events))
+        levels = ("disk",) if world.is_power_lost else ("os", "disk")
+        race.recovered(content, levels)
+
     def look(self, store: Store) -> None:
         """Check health and statistics, and mark what they tell."""
         life = self._life
@@ -185,9 +217,27 @@ class Inspection:
             "the store comes back", when=is_well and stats.failures > 0
         )
 
+    def freeze(self) -> None:
+        """At a crash, check what can be said of faults by then: those that are old enough."""
+        store = self._store
+        if store is None or self._life.is_damaged or self._life.world.violation:
+            return
+        violation = self._unnoticed(store, self._life.io.op_count - SETTLED_OPS)
+        if violation is not None:
+            self._life.world.fail(violation)
+
     def check_noticed(self, store: Store) -> None:
         """Check that an error of the disk was met by somebody: a caller, or health's count."""
-        life = self._life
+        violation = self._unnoticed(store, self._life.io.op_count + 1)
+        if violation is not None:
+            raise violation
+
+    def _unnoticed(self, store: Store, ops: int) -> Violation | None:
+        """Say which errors that came before the `ops`-th operation began nobody met.
+
+        A call that was cancelled may have met one, and taken it along.
+        """
+        life, names = self._life, self._life.world.disk.files()
         delayed = [
             hit.op.index
             for hit in life.io.log.hits
@@ -196,16 +246,22 @@ class Inspection:
         hits = [
             str(hit.op)
             for hit in life.io.log.hits
-            if isinstance(hit.fault, FailOp) and not _is_absorbed(hit, delayed)
+            if life.io.failed_at.get(hit.op.index, ops) < ops
+            and not any(hit.op.index in gone for gone in life.cancelled)
+            and (isinstance(hit.fault, FailOp) or hit.is_late)
+            and not _is_absorbed(hit, delayed, names)
         ]
         if hits and not life.errors and not store.statistics().failures:
-            raise Violation("silent-fault", f"nobody noticed that these failed: {hits}")
+            return Violation(
+                "silent-fault", f"nobody noticed that these failed: {hits}"
+            )
+        return None
 
     async def open_twice(self, *, read_only: bool) -> None:
         """Open the store from another process while this one has it open."""
         life = self._life
         model = life.model
-        other = VirtualIo(life.world.disk, delay=life.world.clock.delay)
+        other = life.world.process(life.world.disk)
         opening = tempest.open_store(
             STORE, io=other, options=life.options, read_only=read_only, create=False
         )
@@ -234,55 +290,6 @@ class Inspection:
             [0] * model.clients, model.asked(), "prefix-no-hole", "prefix-no-hole"
         )
         Lookout(model, sight).rows(WHOLE, found)
-
-    async def after_close(self) -> None:
-        """Check that nothing is left open, every file verifies, and no file is too many."""
-        life = self._life
-        disk = life.world.disk
-        left = [*life.io.open_handles, *disk.open_paths(), *disk.locked_paths()]
-        if left:
-            raise Violation("leak", f"after close: {left}")
-        try:
-            report = await tempest.verify_store(VirtualIo(disk), STORE)
-        except tempest.NotAStoreError:
-            if life.is_troubled:
-                return
-            raise
-        if not report.whole:
-            raise Violation("structure", f"{[f for f in report.files if f.detail]}")
-        unnamed = [
-            file.path
-            for file in report.files
-            if file.status is FileStatus.UNNAMED and file.kind != "lock"
-        ]
-        manifests = [path for path in unnamed if "/manifest-" in path]
-        others = [path for path in unnamed if path not in manifests]
-        if not life.is_troubled and (others or len(manifests) > 1):
-            raise Violation("live-files", f"nobody names {unnamed}")
-        await self._damage(disk)
-
-    async def _damage(self, disk: VirtualDisk) -> None:
-        """Damage a table of a copy: nobody may be told wrong bytes."""
-        life = self._life
-        random = Seeds(life.world.script.seed).stream(f"damage {life.number}")
-        damage = damage_table(disk, random)
-        if damage is None or random.random() < 0.5:
-            return
-        life.world.note_fault(damage.kind)
-        whole = await _content(VirtualIo(disk.clone()))
-        try:
-            found = await _content(VirtualIo(damage.disk))
-        except tempest.TempestError as error:
-            life.marks.sometimes("damage is found")
-            if not isinstance(error, tempest.CorruptionError):
-                raise Violation(
-                    "undocumented-error", f"{damage.kind} {damage.path}: {error!r}"
-                ) from error
-            return
-        if damage.kind == "missing table" or found != whole:
-            raise Violation(
-                "no-phantom", f"{damage.kind} {damage.path} was not noticed"
-            )
 
     def mark_hit(self, hit: Hit) -> None:
         """Mark which fault met which operation."""
@@ -323,11 +330,3 @@ class Inspection:
             "tombstones in tables",
             when=any(level.tombstones for level in stats.levels),
         )
-
-
-async def _content(io: VirtualIo) -> dict[bytes, bytes]:
-    async with (
-        tempest.open_store(STORE, io=io, create=False, read_only=True) as store,
-        store.scan() as rows,
-    ):
-        return {key: value async for key, value in rows}

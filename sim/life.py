@@ -9,31 +9,23 @@ Invariants
 """
 
 from collections.abc import Awaitable, Callable
-from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 import tempest
-from io_backends import (
-    FaultPlan,
-    IoError,
-    OpKind,
-    PowerCut,
-    PowerLostError,
-    VirtualDisk,
-    VirtualIo,
-)
+from io_backends import PowerLostError, VirtualDisk
 from sim.client import Client
-from sim.digest import WatchedIo, word
-from sim.faults import STORE, is_damage, name_of, plant
-from sim.inspection import Inspection, check_cause, settle
-from sim.operations import Operation, Swap, Transfer
+from sim.digest import word
+from sim.faults import STORE, is_damage
+from sim.hazards import Hazards
+from sim.inspection import Inspection, check_cause, rest, settle
+from sim.operations import Cancelled, Operation, Swap, Transfer
 from sim.oracle import Violation, leaves
 from sim.races import Race
 from sim.script import Life, make_options
-from sim.seeds import Seeds
+from sim.structure import Structure
 from sim.values import first_deposit
 from tempest import Store
 
@@ -41,7 +33,6 @@ if TYPE_CHECKING:
     from sim.world import World
 
 OPENINGS_MAX = 3
-RELEASED_SECONDS = 3.0
 
 
 class Leave(Protocol):
@@ -62,6 +53,7 @@ class LifeWorld:
     def __init__(self, world: "World", life: Life, number: int) -> None:
         self.world, self.life, self.number = world, life, number
         self.model, self.marks, self.digest = world.model, world.marks, world.digest
+        self.observer = world.observer
         self.common_lock = trio.Lock()
         self.options = make_options(life)
         sizes = [getattr(op, "size", 0) for part in life.clients for op in part]
@@ -75,8 +67,14 @@ class LifeWorld:
         self.begun = 0
         self.errors = 0
         self.successor: VirtualDisk | None = None
-        self.io = self._make_io()
+        self.is_closing = False
+        self.cancelled: list[range] = []  # Io operations while a cancelled call went on
+        self._cancelled_from: dict[int, int] = {}
+        self._scope = trio.CancelScope()  # around the open store
+        self.hazards = Hazards(self)
+        self.io = self.hazards.make_io()
         self.inspection = Inspection(self)
+        self.structure = Structure(self)
 
     # What clients call.
 
@@ -87,23 +85,33 @@ class LifeWorld:
     @property
     def is_troubled(self) -> bool:
         """Whether anything was done to this life that may make calls fail."""
-        return bool(self.io.log.hits) or self.life.capacity_bytes is not None
+        life = self.life
+        limits = (life.capacity_bytes, life.file_bytes_max, life.handles_max)
+        return bool(self.io.log.hits) or limits != (None, None, None)
 
     def begin(self, client: int, operation: Operation) -> None:
         """Note that a client begins an operation; the cut may be counted from here."""
         self.begun += 1
         self.world.operations += 1
         self.digest.note(client, self.begun)
-        if self.begun == self.life.ending.operations:
-            self._arm()
+        self.observer.begin(client, operation)
+        if isinstance(operation, Cancelled):
+            self._cancelled_from[client] = self.io.op_count
+        if self.begun == self.life.ending.operations and not self.life.ending.closing:
+            self.hazards.arm()
 
     def answer(self, name: str, answer: str) -> None:
         self.digest.note(name, answer)
+        self.observer.answer(name, answer)
+        if answer == "cancelled":
+            first = min(self._cancelled_from.values(), default=0)
+            self.cancelled.append(range(first, self.io.op_count))
         self.marks.maybe(f"{name} {answer}")
 
     def see(self, *values: bytes | None) -> None:
         """Take answers of the store into the digest."""
         self.digest.note(*map(word, values))
+        self.observer.see(values)
 
     def guard(self, check: Callable[[], None]) -> None:
         """Run a check inside the store, which must not swallow what it raises."""
@@ -115,6 +123,7 @@ class LifeWorld:
 
     def take_error(self, name: str, error: tempest.TempestError) -> None:
         """Take a documented error; without a fault it should not have come."""
+        self.observer.error(error)
         self.answer(name, "failed")
         self.marks.sometimes(
             "the disk is full",
@@ -140,16 +149,19 @@ class LifeWorld:
 
     async def live(self) -> None:
         """Open, work, end; whatever the end is, the next life finds the disk it left."""
-        self._prepare()
+        self.observer.life_begun(self.number, self.life, self.io)
+        self.hazards.prepare()
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._cancel_when_dark, scope)
-                nursery.start_soon(self._release)
+                nursery.start_soon(self.hazards.release)
                 await self._guarded(self._work)
                 nursery.cancel_scope.cancel()
-        self._end()
-        if self.successor is None and self.world.violation is None:
-            await self.inspection.after_close()
+        self.hazards.end()
+        if self.world.violation is None:
+            if self.successor is None:
+                await self.structure.after_close()
+            await self.hazards.try_twins()
 
     async def _guarded(self, action: Callable[[], Awaitable[None]]) -> None:
         """Let violations out alone; what the dark makes of errors is nobody's fault."""
@@ -169,20 +181,35 @@ class LifeWorld:
                     raise
 
     async def _work(self) -> None:
-        if not self.life.ending.operations:
-            self._arm()
-        opening = await self._open()
+        ending = self.life.ending
+        if not ending.operations and not ending.closing:
+            self.hazards.arm()
+        self.observer.phase("opening")
+        if self.life.cancel_seconds is not None:
+            await self._open_and_cancel(self.life.cancel_seconds)
+        with self._scope:
+            await self._use(await self._open())
+        self.marks.sometimes("a close is cancelled", when=self._scope.cancel_called)
+        if ending.kind != "close" and not self.is_dark:
+            self.io.power_off()
+
+    async def _use(self, opening: tuple[Store, Leave] | None) -> None:
         if opening is None:
             self.io.power_off()
             return
         store, leave = opening
+        self.observer.opened(store)
         try:
+            picture = self.structure.picture(store)
             await self.inspection.after_opening(store)
-            self._late_writes()
+            await self.structure.after_opening(picture)
+            self.observer.looked()
+            self.hazards.late_writes()
             await self._deposit(store)
             await self._clients(store)
             await self._finish(store)
         except BaseException as error:
+            self.observer.failing(error)
             await leave(type(error), error, None)
             raise
         await self._close(store, leave)
@@ -206,12 +233,34 @@ class LifeWorld:
                     raise Violation("refused-opening", f"{error!r}: {error}") from error
                 if attempt == OPENINGS_MAX - 2:
                     self.io.disarm()
-                    self.world.disk.capacity_bytes = None
+                    self.hazards.relieve()
                 elif attempt == OPENINGS_MAX - 1:
                     raise Violation("refused-opening", f"{error!r}: {error}") from error
             else:
                 return store, opening.__aexit__
         return None
+
+    async def _open_and_cancel(self, seconds: float) -> None:
+        """Open the store, cancelled soon, be it while it opens or while it is open."""
+        self.world.note_fault("cancelled opening", "")
+        is_open = False
+        with trio.move_on_after(seconds):
+            try:
+                async with tempest.open_store(STORE, io=self.io, options=self.options):
+                    is_open = True
+                    await trio.sleep_forever()
+            except tempest.TempestError as error:
+                self.take_error("Open", error)
+        if self.is_dark:
+            return
+        self.hazards.leave_lies()
+        self.cancelled.append(range(self.io.op_count))
+        self.marks.sometimes("an opening is cancelled", when=not is_open)
+        self.marks.sometimes("an open store is cancelled", when=is_open)
+        disk = self.world.disk
+        left = [*self.io.open_handles, *disk.open_paths(), *disk.locked_paths()]
+        if left:
+            raise Violation("leak", f"after a cancelled opening: {left}")
 
     async def _deposit(self, store: Store) -> None:
         wanted = (Transfer, Swap)
@@ -231,141 +280,81 @@ class LifeWorld:
         async with trio.open_nursery() as nursery:
             for number, operations in enumerate(self.life.clients):
                 client = Client(self, number, store)
-                nursery.start_soon(client.run, operations)
+                nursery.start_soon(self._client, client, operations)
+
+    async def _client(self, client: Client, operations: tuple[Operation, ...]) -> None:
+        try:
+            await client.run(operations)
+        except Exception as error:
+            self.observer.failing(error)  # while its operation is still asked for
+            raise
 
     async def _finish(self, store: Store) -> None:
         """After the last operation: the cut, if it has not come, or a quiet end."""
+        self.observer.phase("settling")
+        if self.life.ending.closing:
+            return
         if self.life.ending.kind != "close":
+            await self._rest(store)
+            await self._race(store)
             self.marks.sometimes("cut at the end")
             self.io.power_off()
             await trio.sleep_forever()
         self.io.disarm()
-        self.world.disk.capacity_bytes = None
+        self.hazards.relieve()
         await settle(self, store)
-        if self.life.race and not self.is_damaged:
-            await Race(store, self.number).run(self.life.race)
+        await self._race(store)
+        if self.life.race:
             await settle(self, store)
+        await self.structure.when_quiet(store)
         self.inspection.look(store)
         self.inspection.check_noticed(store)
 
+    async def _race(self, store: Store) -> None:
+        """Let clients race; what a crash leaves of that is looked at in a later life."""
+        is_crash = self.life.ending.kind != "close"
+        if not self.life.race or (self.is_troubled if is_crash else self.is_damaged):
+            return
+        self.observer.phase("racing")
+        race = Race(store, self.number)
+        self.world.race = race if is_crash else None
+        await race.run(self.life.race)
+
+    async def _rest(self, store: Store) -> None:
+        """Of the sound stores that are cut at the end, let one in two come to rest before."""
+        if self.life.ending.seed % 2 and not self.is_troubled:
+            await rest(self, store)
+            await self.structure.when_quiet(store, is_cut_now=True)
+
     async def _close(self, store: Store, leave: Leave) -> None:
-        cuts = self.model.known()
+        self.observer.phase("closing")
+        self.is_closing = True
+        ending, cuts = self.life.ending, self.model.known()
+        if ending.closing:
+            self.hazards.arm()
+        if ending.cancel_seconds is not None:
+            self.world.note_fault("cancelled close", "")
+            self._scope.deadline = trio.current_time() + ending.cancel_seconds
         try:
             await leave(None, None, None)
         except tempest.TempestError as error:
             self.take_error("Close", error)
             self.marks.sometimes("a close fails")
-        else:
-            self.marks.sometimes("a clean close")
-            self.model.promise(cuts)
-
-    # How it begins and ends.
-
-    def _make_io(self) -> WatchedIo:
-        life, world = self.life, self.world
-        latency = life.latency
-        random = Random(latency.seed)
-
-        def seconds(_: OpKind, __: int) -> float:
-            return latency.base + latency.spread * random.random()
-
-        def is_cached(path: str, offset: int, _: int) -> bool:
-            place = int(path[-6:]) if path[-6:].isdecimal() else 0
-            return (place * 7919 + offset * 31) % 100 >= life.uncached
-
-        virtual = VirtualIo(
-            world.disk,
-            delay=world.clock.delay,
-            latency=seconds if latency.spread else latency.base,
-            cached=is_cached if life.uncached else None,
-            wall_clock=lambda: 1.7e9 + life.clock_jump + trio.current_time(),
-        )
-        plan = FaultPlan(life.faults)
-        io = WatchedIo(
-            virtual,
-            plan,
-            world.digest,
-            delay=world.clock.delay,
-            on_power_cut=self._freeze,
-        )
-        io.is_lying = world.script.canary
-        return io
-
-    def _prepare(self) -> None:
-        world, life = self.world, self.life
-        world.disk.capacity_bytes = None
-        self.marks.sometimes("the clock jumps", when=life.clock_jump != 0)
-        if life.clock_jump:
-            world.note_fault("clock jump")
-        for rot in life.rots:
-            if plant(world.disk, rot):
-                world.note_fault(rot.kind)
-                self.marks.sometimes(f"{rot.kind} planted")
-        world.disk.capacity_bytes = life.capacity_bytes
-
-    def _arm(self) -> None:
-        ending = self.life.ending
-        if ending.kind != "close":
-            self.io.arm(PowerCut(at=ending.io, when=ending.when))
-
-    def _freeze(self) -> None:
-        """Take the disk that the next life finds, at the moment at which this one ends."""
-        world, ending = self.world, self.life.ending
-        self.io.release()
-        if ending.kind == "kill":
-            self.successor = world.disk.clone()
-            world.is_killed = True
-        else:
-            random = Seeds(ending.seed).stream("crash")
-            self.successor = world.disk.crash(random, ending.policy)
-            world.is_power_lost = True
-        flying = list(self.io.writes_in_flight.items())[: ending.late]
-        world.late = [(path, offset, data) for (path, offset), data in flying]
-        self.marks.sometimes(
-            f"{'kill' if ending.kind == 'kill' else 'cut'} {ending.when}"
-        )
-
-    def _late_writes(self) -> None:
-        """Let writes of the life before reach the disk only now."""
-        late, self.world.late = self.world.late, []
-        capacity, self.world.disk.capacity_bytes = self.world.disk.capacity_bytes, None
-        for path, offset, data in late:
-            try:
-                handle = self.world.disk.open(path, writable=True)
-            except IoError:
-                continue
-            self.world.disk.write_at(handle, offset, data)
-            self.world.disk.close(handle)
-            self.world.note_fault("late write")
-            self.marks.sometimes("late write surfaces")
-        self.world.disk.capacity_bytes = capacity
-
-    def _end(self) -> None:
-        world = self.world
-        world.io_calls += self.io.op_count
-        for hit in self.io.log.hits:
-            name = name_of(hit)
-            if name == "power cut" and self.life.ending.kind == "kill":
-                name = "kill"
-            world.note_fault(name)
-            self.inspection.mark_hit(hit)
-        if self.successor is None:
-            world.crashes_in_a_row = 0
             return
-        world.crashes += 1
-        world.crashes_in_a_row += 1
-        self.marks.sometimes("five crashes in a row", when=world.crashes_in_a_row >= 5)
-        world.disk = self.successor
+        except trio.Cancelled:
+            self._promise(cuts)
+            raise
+        self.marks.sometimes("a clean close")
+        self.structure.closed(store)
+        self._promise(cuts)
+
+    def _promise(self, cuts: list[int]) -> None:
+        if not self.is_dark:
+            self.model.promise(cuts)
 
     async def _cancel_when_dark(self, scope: trio.CancelScope) -> None:
         await self.io.power_lost.wait()
         scope.cancel()
-
-    async def _release(self) -> None:
-        """Let stuck operations go, and make space, some time after the beginning."""
-        await trio.sleep(RELEASED_SECONDS)
-        self.io.release()
-        self.world.disk.capacity_bytes = None
 
     @property
     def is_damaged(self) -> bool:

@@ -18,25 +18,52 @@ OTHERS = (
     *("ScanOpen", "ScanRead", "ScanClose", "WaitWritable", "Look", "Sleep"),
     *("Transfer", "Swap", "Mistake", "OpenTwice"),
 )
-FAULTS = (*("FailOp", "BitFlip", "StaleRead", "Slow", "Stuck", "PowerCut"),)
+FAULTS = (
+    *("FailOp", "LateError", "BitFlip", "StaleRead", "MisdirectedRead"),
+    *("Slow", "Stuck", "PowerCut"),
+)
+CANCELLED = (
+    *CALLS,
+    *("SnapshotOpen", "SnapshotRead", "ScanOpen", "ScanRead", "ScanClose"),
+    *("WaitWritable", "Transfer", "Swap", "OpenTwice"),
+)
+TWINS = (
+    *("rot", "stale", "misdirected", "shortened", "missing", "swapped", "doubled"),
+    *("flipped read", "blank read", "crossed read", "lost pages"),
+)
 FAULTY = ("open", "create_exclusive", "rename", "remove", "sync_dir", "sync")
 FAULTY_FILES = ("write_at", "write_at_nowait", "read_at", "read_at_nowait")
 SITUATIONS = {
     "a reader gives up on a busy writer",
     *(f"{name} done" for name in (*CALLS, *OTHERS)),
-    *(f"{name} cancelled" for name in CALLS),
+    *(f"{name} cancelled" for name in CANCELLED),
     *(f"{name} failed" for name in (*CALLS, "WaitWritable", "Transfer", "Swap")),
     *("PutNowait would block", "PutNowait throttled", "GetNowait would block"),
     *(f"fault {name}" for name in FAULTS),
-    *(f"FailOp at {kind}" for kind in (*FAULTY, *FAULTY_FILES, "list", "lock")),
+    *(
+        f"FailOp at {kind}"
+        for kind in (*FAULTY, *FAULTY_FILES, "list", "lock", "run_job")
+    ),
     *(f"FailOp {effect}" for effect in ("none", "partial", "done")),
     *(
         f"FailOp {error}"
-        for error in ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EMFILE")
+        for error in (
+            *("EIO", "ENOSPC", "EDQUOT", "EFBIG"),
+            *("EROFS", "EACCES", "EMFILE", "ENFILE"),
+        )
     ),
+    *(f"{kind} {how}" for kind in TWINS for how in ("done", "found")),
+    *("damage passes for a tear", "damage does no harm"),
+    *("the rest of a damaged store is read", "a late error is got over"),
+    *("cut while closing", "kill while closing", "a close is cancelled"),
+    *("an opening is cancelled", "an open store is cancelled"),
+    *("the clock stands", "the clock races", "the clock runs back"),
+    *("old manifest planted", "no lock planted"),
+    *(f"late write surfaces in a {kind}" for kind in ("log", "manifest")),
     *(f"cut {when}" for when in ("before", "during", "after")),
     *(f"kill {when}" for when in ("before", "during", "after")),
-    *("cut while opening", "cut at the end"),
+    *("cut while opening", "cut at the end", "a quiet store is cut"),
+    *("opened again after close", "options are compared", "a race is cut"),
     *("five crashes in a row",),
     *("recovery replays", "recovery replays nothing", "recovery cuts a torn tail"),
     *("recovery writes frames again", "recovery removes orphans", "opened clean"),

@@ -20,7 +20,7 @@ from sim.model import Model
 from sim.operations import Operation
 from sim.oracle import Violation
 from sim.schedule import Schedule, run as run_schedule
-from sim.script import Life, make_options
+from sim.script import Life, OptionSet, Script, make_options
 from sim.seeds import Seeds
 from sim.values import first_deposit
 from sim.workload import Drawer, Keys, draw_options
@@ -31,7 +31,7 @@ COMPARED = (
     *(ops.ScanRead, ops.ScanClose, ops.Sync, ops.Flush, ops.Compact),
     *(ops.Transfer, ops.Swap),
 )
-OptionSet = tuple[tuple[str, int | float | str | bool], ...]
+OPERATIONS_MAX = 40
 
 
 @attrs.define(eq=False)
@@ -81,21 +81,35 @@ def draw_comparison(seed: int, operations: int = 150, sets: int = 40) -> Compari
     seeds = Seeds(seed).child("metamorphic")
     keys = Keys.draw(seeds.stream("keys"), 1)
     drawn = Drawer(seeds.stream("operations"), keys).client(0, 3 * operations)
-    random = seeds.stream("options")
     return Comparison(
         keys,
         tuple(op for op in drawn if isinstance(op, COMPARED))[:operations],
-        tuple(_options(random) for _ in range(sets)),
+        draw_option_sets(seeds.stream("options"), sets),
     )
 
 
-def _options(random: Random) -> OptionSet:
-    return tuple((n, v) for n, v in draw_options(random) if n != "durability")
+def draw_option_sets(random: Random, count: int) -> tuple[OptionSet, ...]:
+    """Draw options that answers do not depend on."""
+    drawn = (draw_options(random) for _ in range(count))
+    return tuple(
+        tuple((name, value) for name, value in options if name != "durability")
+        for options in drawn
+    )
+
+
+def comparison_of(script: Script) -> Comparison:
+    """Return what a script's first client does, to be done under each of its option sets."""
+    done = (op for life in script.lives for part in life.clients[:1] for op in part)
+    compared = [op for op in done if isinstance(op, COMPARED)]
+    return Comparison(
+        Keys(script.keys), tuple(compared[:OPERATIONS_MAX]), script.option_sets
+    )
 
 
 async def answers(comparison: Comparison, options: OptionSet, io: Io, path: str) -> str:
     """Perform everything on one backend; return the digest of all answers."""
-    plain = Plain(Model(comparison.keys.owners(), 1))
+    owners = comparison.keys.owners()
+    plain = Plain(Model(owners, 1 + max(owners.values(), default=0)))
     chosen = make_options(Life(options=options))
     async with tempest.open_store(path, io=io, options=chosen) as store:
         async with store.batch() as batch:
@@ -113,12 +127,16 @@ async def answers(comparison: Comparison, options: OptionSet, io: Io, path: str)
 
 def compare(seed: int, operations: int = 150, sets: int = 40) -> str:
     """Check that all option sets give the same answers on the virtual disk; return them."""
-    comparison = draw_comparison(seed, operations, sets)
+    return check_answers(draw_comparison(seed, operations, sets), seed)
+
+
+def check_answers(comparison: Comparison, seed: int) -> str:
+    """Check that all option sets give the same answers; `seed` decides the interleavings."""
     seen: dict[str, OptionSet] = {}
     for options in comparison.options:
         io = VirtualIo(VirtualDisk())
         run = partial(answers, comparison, options, io, "store")
-        seen[run_schedule(run, Schedule(Random(seed)))] = options
+        seen.setdefault(run_schedule(run, Schedule(Random(seed))), options)
     if len(seen) > 1:
         detail = " | ".join(map(str, seen.values()))
         raise Violation("metamorphic", f"seed {seed}: answers differ under {detail}")

@@ -23,6 +23,7 @@ from sim.oracle import Violation
 
 Content = Mapping[bytes, bytes]
 Entries = Mapping[bytes, bytes | None]
+LIVE = ("read-your-writes", "snapshot-isolation")
 
 
 @attrs.define(eq=False)
@@ -72,6 +73,7 @@ class Model:
         self.owners = owners
         self.clients = clients
         self.moment = 0
+        self.proven = 0  # when the newest write was asked for that reached the disk
         self.base: dict[bytes, bytes] = {}
         self.former: set[bytes] = set()  # values of earlier lives
         self.tracks = [Track() for _ in range(clients)]
@@ -99,6 +101,7 @@ class Model:
             self._raise(self.flushed, write)
         if level == "disk":
             self._raise(self.durable, write)
+            self.proven = max(self.proven, write.asked)
 
     def confirm(self, write: Write) -> None:
         """Note that a write is known to be in the log, visible or not."""
@@ -178,15 +181,24 @@ class Model:
         mask = self.mask(key, value)
         if not mask:
             raise self._impossible(sight, key, value)
-        mask &= sight.masks[client]
-        if not mask:
+        if not mask & sight.masks[client]:
+            is_back = value is not None and self._was_deleted(sight, client, key, mask)
             raise Violation(
-                sight.name,
+                "no-resurrection" if is_back else sight.name,
                 f"{key!r} is {value!r}: of client {client}, at least "
                 f"{sight.lows[client]} of {len(self.tracks[client].writes)} writes must be "
                 f"seen, and what else was seen does not fit. {self.story(key)}",
             )
-        sight.masks[client] = mask
+        sight.masks[client] &= mask
+
+    def _was_deleted(self, sight: "Sight", client: int, key: bytes, mask: int) -> bool:
+        """Whether a read that no crash came before gives what a delete had taken away."""
+        low, track = sight.lows[client], self.tracks[client]
+        if sight.name not in LIVE or mask >> low:
+            return False
+        writes = [w for w in track.of_key.get(key, ()) if w.index < low]
+        done = [write for write in writes if not write.is_refused]
+        return bool(done) and done[-1].entries[key] is None
 
     def cuts(self, sight: "Sight") -> list[int]:
         """The lowest cuts that explain a sight; `Violation` if there are none."""

@@ -208,7 +208,9 @@ class Cancelled:
     """Another operation, cancelled after so many virtual seconds."""
 
     operation: (
-        "Put | Delete | Batch | Update | Get | GetMany | Scan | Sync | Flush | Compact"
+        "Put | Delete | Batch | Update | Get | GetMany | Scan | Sync | Flush | Compact | "
+        "SnapshotOpen | SnapshotRead | SnapshotClose | ScanOpen | ScanRead | ScanClose | "
+        "WaitWritable | Transfer | Swap | OpenTwice"
     )
     seconds: float = 0.0
 

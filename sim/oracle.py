@@ -27,9 +27,10 @@ ORACLES = {
     "undocumented-error": "nothing but documented errors leaves the store",
     "health": "a store on a sound disk is healthy",
     "silent-fault": "an error of the disk is visible to somebody",
+    "silent-loss": "what damage took away is missed by name, or could pass for a tear",
+    "needless-loss": "what is declared lost or refused is what was really hurt",
     "refused-opening": "a store opens unless its disk was damaged",
     "frozen-disk": "nothing is written after the power went",
-    "canary": "a violation that is always there, to see that sweeps see",
 }
 
 

@@ -22,7 +22,21 @@ from sim.operations import Operation
 from tempest import Compression, Durability, Options
 
 When = Literal["before", "during", "after"]
-RotKind = Literal["orphan", "copy", "garbage", "temporary"]
+RotKind = Literal["orphan", "copy", "garbage", "temporary", "old manifest", "no lock"]
+DamageKind = Literal[
+    "rot",
+    "stale",
+    "misdirected",
+    "shortened",
+    "missing",
+    "swapped",
+    "doubled",
+    "flipped read",
+    "blank read",
+    "crossed read",
+]
+DamagedFile = Literal["table", "log", "manifest"]
+OptionSet = tuple[tuple[str, int | float | str | bool], ...]
 
 
 @attrs.frozen
@@ -39,8 +53,10 @@ class Ending:
     """How a life ends.
 
     A cut or kill strikes `when` the `io`-th Io operation after the `operations`-th operation of
-    all clients happens, or at their end. `seed` and `policy` say what a power cut leaves; `late`,
-    how many writes in flight reach the disk only in the next life.
+    all clients happens, or at their end; of an ending that is `closing`, the `io`-th of those that
+    close the store. `seed` and `policy` say what a power cut leaves; `late`, how many writes in
+    flight reach the disk only in a later life, after as many openings as `late_openings` says.
+    A close is cancelled `cancel_seconds` after it began.
     """
 
     kind: Literal["cut", "kill", "close"] = "cut"
@@ -50,6 +66,9 @@ class Ending:
     seed: int = 0
     policy: CrashPolicy = attrs.field(factory=CrashPolicy)
     late: int = 0
+    late_openings: int = 1
+    closing: bool = False
+    cancel_seconds: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -61,17 +80,37 @@ class Rot:
 
 
 @attrs.frozen(kw_only=True)
-class Life:
-    """From one opening to one ending."""
+class Damage:
+    """What happens to a twin of the disk after a life; see `sim.faults.twins`."""
 
-    options: tuple[tuple[str, int | float | str | bool], ...] = ()
+    kind: DamageKind = "rot"
+    file: DamagedFile = "table"
+    seed: int = 0
+    read_only: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Life:
+    """From one opening to one ending.
+
+    Of a disk's `capacity_bytes`, `file_bytes_max` and `handles_max` there is more after some time.
+    The wall clock begins `clock_jump` seconds off and goes `clock_pace` times as fast as time.
+    The first opening is cancelled after `cancel_seconds`, opened or not, and another one follows.
+    """
+
+    options: OptionSet = ()
     clients: tuple[tuple[Operation, ...], ...] = ()
     latency: Latency = Latency()
     uncached: int = 0
     faults: tuple[Fault, ...] = ()
     capacity_bytes: int | None = None
+    file_bytes_max: int | None = None
+    handles_max: int | None = None
     clock_jump: float = 0.0
+    clock_pace: float = 1.0
+    cancel_seconds: float | None = None
     rots: tuple[Rot, ...] = ()
+    damages: tuple[Damage, ...] = ()
     race: tuple[tuple[Operation, ...], ...] = ()
     ending: Ending = Ending()
 
@@ -80,7 +119,10 @@ class Life:
 class Script:
     """A run. `keys` are those of each client. `schedule` are decisions to obey first; beyond them `seed` decides, or nobody.
 
-    With `canary` the disk lies: syncs of the log do nothing.
+    The first client does its operations again under each of `option_sets`, on a sound disk.
+
+    With `canary` the disk lies: syncs of the log do nothing. One that `forgets` is after a crash
+    as it was when the life began.
     """
 
     seed: int = 0
@@ -88,7 +130,9 @@ class Script:
     lives: tuple[Life, ...] = ()
     schedule: tuple[int, ...] = ()
     is_schedule_drawn: bool = True
+    option_sets: tuple[OptionSet, ...] = ()
     canary: bool = False
+    forgets: bool = False
 
 
 ENUMS: dict[str, type[Enum]] = {"durability": Durability, "compression": Compression}

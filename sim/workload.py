@@ -48,7 +48,7 @@ OPTIONS: dict[str, Sequence[int | float | str | bool]] = {
     "segment_bytes_max": (1024, 1024, 2048, 1 << 20),
     "block_bytes": (64, 64, 200, 4096),
     "table_bytes_max": (256, 256, 700, 1 << 20),
-    "compression": ("NONE", "ZLIB", "LZ4", "LZ4", "ZSTD"),
+    "compression": ("NONE", "ZLIB", "LZ4", "LZ4"),  # a seed needs no extra
     "filter_bits_per_key": (0, 1, 10),
     "level0_tables_max": (1, 1, 2, 4),
     "level_bytes_base": (256, 256, 1000, 1 << 20),
@@ -60,6 +60,7 @@ OPTIONS: dict[str, Sequence[int | float | str | bool]] = {
     "close_seconds_max": (5.0, 30.0),
     "durability": ("MEMORY", "OS", "DISK"),
 }
+UPKEEP_SECONDS = (0.004, 0.008, 0.012, 0.016, 0.024, 0.032)
 EXTREMES = (*(0.02,) * 7, *(0.05,) * 4, *(0.1,) * 4, *(0.2,) * 3, 0.5, 1.0)
 CALM: dict[str, int] = {  # what makes work for every operation, when it does not
     "memtable_bytes_max": 1 << 15,
@@ -119,10 +120,32 @@ def draw_options(
 class Drawer:
     """Draws the operations of one life."""
 
-    def __init__(self, random: Random, keys: Keys) -> None:
+    def __init__(
+        self,
+        random: Random,
+        keys: Keys,
+        *,
+        weights: dict[str, float] | None = None,
+        levels: Sequence[float] | None = None,
+        sizes: Sequence[int] | None = None,
+    ) -> None:
+        """Draw a swarm, but for what is given: kinds, weights of levels, sizes of values."""
         self._random = random
         self._keys = keys
         self._all = tuple(key for part in keys.of_client for key in part)
+        if weights is None:
+            weights = self._draw_weights()
+        self._kinds = list(weights)
+        self._weights = list(weights.values())
+        self._levels = levels or random.choice(
+            ((1, 1, 1), (0, 0, 1), (2, 0, 1), (5, 3, 1), (0, 4, 1), (3, 3, 1))
+        )
+        self._sizes = sizes or random.choice(
+            ((0, 8, 20), (0, 8, 60), (20, 60, 100), (8, 200, 700), (8, 30, 30, 3000))
+        )
+
+    def _draw_weights(self) -> dict[str, float]:
+        random = self._random
         weights = {
             kind: weight * random.choice((0.3, 1.0, 1.0, 3.0))
             for kind, weight in KINDS.items()
@@ -130,14 +153,7 @@ class Drawer:
         for kind in random.sample(sorted(KINDS), 6):
             weights[kind] = 0.0
         weights["put"] = max(weights["put"], 3.0)
-        self._kinds = list(weights)
-        self._weights = list(weights.values())
-        self._levels = random.choice(
-            ((1, 1, 1), (0, 0, 1), (2, 0, 1), (5, 3, 1), (0, 4, 1), (3, 3, 1))
-        )
-        self._sizes = random.choice(
-            ((0, 8, 20), (0, 8, 60), (20, 60, 100), (8, 200, 700), (8, 30, 30, 3000))
-        )
+        return weights
 
     def client(self, number: int, count: int) -> tuple[Operation, ...]:
         """Draw the operations of one client."""
@@ -168,6 +184,14 @@ class Drawer:
                 return ops.Delete(self._own(number), self._level())
             case "batch":
                 return self._batch(number)
+            case "whole_batch":
+                keys = self._keys.of_client[number]
+                return ops.Batch(tuple((key, 8) for key in keys), self._level())
+            case "pause":
+                return ops.Sleep(random.choice((0.0002, 0.0005, 0.001, 0.002)))
+            case "cancelled_upkeep":
+                upkeep = random.choice((ops.Compact(), ops.Compact(), ops.Flush()))
+                return ops.Cancelled(upkeep, random.choice(UPKEEP_SECONDS))
             case "update":
                 size = None if random.random() < 0.2 else self._size()
                 return ops.Update(self._own(number), size, self._level())
@@ -252,6 +276,7 @@ class Drawer:
             (
                 *("put", "put", "delete", "batch", "batch", "update"),
                 *("get", "get_many", "scan", "sync", "flush", "compact"),
+                *("snapshot", "held_scan", "wait_writable", "common", "open_twice"),
             )
         )
         operation = self._operation(kind, number)

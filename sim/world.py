@@ -6,19 +6,29 @@ Invariants
 - The first violation is the verdict.
 """
 
+from typing import TYPE_CHECKING
+
 import attrs
 
-from io_backends import VirtualDisk
+from io_backends import VirtualDisk, VirtualIo
 from sim import schedule
 from sim.clock import JumpClock, StuckError
 from sim.digest import Digest
+from sim.faults import CONTRACTS, History, has_lies
 from sim.life import LifeWorld
 from sim.marks import Marks
+from sim.metamorphic import check_answers, comparison_of
 from sim.model import Model
 from sim.oracle import Violation, leaves
+from sim.races import Race
+from sim.record import OBSERVER, Observer
 from sim.script import Script
 from sim.seeds import Seeds
+from sim.structure import Levels
 from sim.workload import Keys
+
+if TYPE_CHECKING:
+    from sim.hazards import LateWrite, Lie
 
 HORIZON_SECONDS = 20_000.0
 STEPS_MAX = 2_000_000
@@ -39,18 +49,20 @@ class RunResult:
     faults: dict[str, int]
     situations: tuple[str, ...]
     schedule: tuple[int, ...] = attrs.field(repr=False, default=())
+    fault_places: dict[str, dict[str, int]] = attrs.field(repr=False, factory=dict)
 
 
-def run(script: Script) -> RunResult:
-    """Run a script and say what became of it."""
-    return World(script).run()
+def run(script: Script, recorder: Observer | None = None) -> RunResult:
+    """Run a script and say what became of it; `recorder` hears of every event."""
+    return World(script, recorder or OBSERVER).run()
 
 
 class World:
     """What all lives of a run share."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, observer: Observer = OBSERVER) -> None:
         self.script = script
+        self.observer = observer
         self.seeds = Seeds(script.seed)
         self.clock = JumpClock(HORIZON_SECONDS)
         self.digest = Digest()
@@ -64,7 +76,15 @@ class World:
         self.faults: dict[str, int] = {}
         self.is_power_lost = False  # since the last opening that was seen
         self.is_killed = False
-        self.late: list[tuple[str, int, bytes]] = []
+        self.fault_places: dict[str, dict[str, int]] = {}
+        self.race: Race | None = None  # that a crash came into, or came after
+        self.has_common = False  # at the last opening: bank and ring
+        self.quiet_levels: Levels | None = None  # of a store that was cut at rest
+        self.late: list[LateWrite] = []
+        self.lies: list[Lie] = []
+        is_judged = any(life.damages or has_lies(life) for life in script.lives)
+        self.history = History() if is_judged else None
+        observer.start(self.clock.current_time, self.model)
 
     def run(self) -> RunResult:
         """Live all lives."""
@@ -80,6 +100,8 @@ class World:
         )
         try:
             schedule.run(self._live, decisions, self.clock)
+            if self.script.option_sets and self.violation is None:
+                self._compare()
         except StuckError as error:
             self.fail(Violation("stuck", str(error)))
         except BaseException as error:  # noqa: BLE001 - whatever comes out is the verdict
@@ -88,16 +110,32 @@ class World:
 
     def fail(self, violation: Violation) -> None:
         """Keep the first violation."""
+        self.observer.violated(violation)
         self.violation = self.violation or violation
 
-    def note_fault(self, name: str, count: int = 1) -> None:
-        self.faults[name] = self.faults.get(name, 0) + count
+    def process(self, disk: VirtualDisk) -> VirtualIo:
+        """Return what another process sees of a disk; its operations take no time."""
+        clock = self.clock
+        return VirtualIo(disk, delay=clock.delay, delay_shielded=clock.delay_shielded)
+
+    def note_fault(self, name: str, place: str) -> None:
+        """Count that a fault fired, and what it hit."""
+        assert name in CONTRACTS, f"{name!r} has no contract"
+        self.faults[name] = self.faults.get(name, 0) + 1
+        row = self.fault_places.setdefault(name, {})
+        row[place] = row.get(place, 0) + 1
+        self.observer.planted(name)
 
     async def _live(self) -> None:
         for number, life in enumerate(self.script.lives):
             await LifeWorld(self, life, number).live()
             if self.violation is not None:
                 return
+
+    def _compare(self) -> None:
+        comparison = comparison_of(self.script)
+        self.digest.note(check_answers(comparison, self.script.seed))
+        self.marks.sometimes("options are compared")
 
     def _judge(self, error: BaseException) -> None:
         found = leaves(error)
@@ -111,6 +149,7 @@ class World:
 
     def _result(self, decisions: schedule.Schedule) -> RunResult:
         violation = self.violation
+        self.observer.life_ended()
         return RunResult(
             seed=self.script.seed,
             verdict="ok" if violation is None else violation.name,
@@ -123,6 +162,10 @@ class World:
             faults=dict(sorted(self.faults.items())),
             situations=self.marks.seen,
             schedule=tuple(decisions.decisions),
+            fault_places={
+                name: dict(sorted(row.items()))
+                for name, row in sorted(self.fault_places.items())
+            },
         )
 
 

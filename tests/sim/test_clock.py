@@ -1,6 +1,7 @@
 """Virtual time moves only while nothing can run, and a run always ends."""
 
 from collections.abc import Awaitable, Callable
+from random import Random
 
 import pytest
 import trio
@@ -82,3 +83,36 @@ def test_work_without_end_is_stopped_after_so_many_steps() -> None:
 
     with pytest.raises(StuckError, match="endless work"):
         run_schedule(spins, schedule, clock)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_goes_on_at_once_takes_the_same_steps_as_who_gives_way(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shortcut of `Schedule.passes` shows nowhere but in the time that a run takes."""
+
+    def observed() -> tuple[object, ...]:
+        random, clock, steps = Random(seed), JumpClock(), list[int]()
+        events: list[tuple[int, float]] = []
+        decisions = Schedule(Random(seed), on_step=steps.append)
+
+        async def work(number: int) -> None:
+            for _ in range(20):
+                delay = random.choice([clock.delay, clock.delay_shielded, trio.sleep])
+                with trio.move_on_after(random.randrange(3)):
+                    await delay(random.randrange(4))
+                events.append((number, trio.current_time()))
+
+        async def main() -> None:
+            for tasks in (1, 3):
+                async with trio.open_nursery() as nursery:
+                    for number in range(tasks):
+                        nursery.start_soon(work, number)
+
+        run_schedule(main, decisions, clock)
+        return (steps, events, decisions.decisions, clock.completions)
+
+    quick = observed()
+    monkeypatch.setattr(Schedule, "passes", lambda *_, **__: False)
+
+    assert quick == observed()

@@ -115,3 +115,13 @@ def test_a_trio_that_moved_its_private_names_is_refused_by_name(
 
     with pytest.raises(TrioInternalsMovedError, match=name):
         run_seeded(0, interleaving)
+
+
+@pytest.mark.parametrize("names", ["OF_RUNNER", "OF_TASK"])
+def test_a_trio_whose_runs_look_different_is_refused_by_name(
+    names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, names, ("not_there",))
+
+    with pytest.raises(TrioInternalsMovedError, match="not_there"):
+        schedule.run(interleaving, schedule.Schedule())

@@ -1,0 +1,175 @@
+"""What is done to the disk of a life: at its opening, at its close, with too little of something."""
+
+from collections.abc import Iterable
+
+import pytest
+
+import tempest.health
+from io_backends import FailOp, OpKind
+from sim import Ending, Latency, Life, RunResult, Script, run
+from sim.operations import (
+    Cancelled,
+    Flush,
+    Get,
+    OpenTwice,
+    Operation,
+    Put,
+    Scan,
+    ScanOpen,
+    ScanRead,
+    Sleep,
+    SnapshotOpen,
+    Sync,
+    WaitWritable,
+)
+
+KEYS = tuple(b"%d" % number for number in range(6))
+LAST = Life(ending=Ending(kind="close"))
+SLOW = Latency(base=0.001)
+
+
+def puts(count: int, size: int = 20) -> tuple[Operation, ...]:
+    return tuple(Put(KEYS[number % len(KEYS)], size) for number in range(count))
+
+
+def lived(*lives: Life) -> RunResult:
+    return run(Script(keys=(KEYS,), lives=(*lives, LAST)))
+
+
+def situations(results: Iterable[RunResult]) -> set[str]:
+    """Return what these runs got into; all have to be well."""
+    seen: set[str] = set()
+    for result in results:
+        assert result.verdict == "ok", result.detail
+        seen.update(result.situations)
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["cut", "kill"])
+def test_a_crash_strikes_anywhere_while_the_store_is_closed(kind: str) -> None:
+    seen = situations(
+        lived(
+            Life(
+                clients=((*puts(7), Flush(), *puts(2)),),
+                latency=SLOW,
+                ending=Ending(kind=kind, closing=True, io=io),  # type: ignore[arg-type]
+            )
+        )
+        for io in range(12)
+    )
+
+    assert {f"{kind} while closing", "a clean close"} <= seen
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.004, 0.02, 0.1])
+def test_a_cancelled_opening_and_a_cancelled_close_lose_nothing(seconds: float) -> None:
+    crash = Ending(operations=6)
+    closed = Ending(closing=True, io=10_000, cancel_seconds=seconds)
+    seen = situations(
+        [
+            lived(
+                Life(clients=(puts(6),), latency=SLOW, ending=crash),
+                Life(
+                    clients=(puts(6),),
+                    latency=SLOW,
+                    cancel_seconds=seconds,
+                    ending=closed,
+                ),
+            )
+        ]
+    )
+
+    assert "a close is cancelled" in seen or seconds > 0.01
+    assert {"an opening is cancelled", "an open store is cancelled"} & seen
+
+
+@pytest.mark.parametrize("openings", [1, 2, 3])
+def test_a_write_in_flight_surfaces_after_some_openings(openings: int) -> None:
+    """It is still in flight when later lives end."""
+    seen = situations(
+        lived(
+            Life(
+                clients=(puts(4),),
+                latency=SLOW,
+                ending=Ending(
+                    operations=4, io=io, when="during", late=3, late_openings=openings
+                ),
+            ),
+            Life(clients=(puts(2),), ending=Ending(operations=2)),
+            Life(clients=(puts(2),), ending=Ending(operations=2)),
+        )
+        for io in range(6)
+    )
+
+    assert "late write surfaces" in seen
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"),
+    [
+        ({"capacity_bytes": 3000}, "full disk"),
+        ({"file_bytes_max": 1500}, "small files"),
+        ({"handles_max": 3}, "few handles"),
+    ],
+)
+def test_too_little_of_something_is_survived_and_counted(
+    limits: dict[str, int], kind: str
+) -> None:
+    work = (*puts(12, 200), Flush(), Get(KEYS[0]), Sleep(5.0), *puts(2))
+    result = lived(
+        Life(
+            clients=(work,),
+            options=(("memtable_bytes_max", 1024),),
+            ending=Ending(operations=len(work)),
+            **limits,  # type: ignore[arg-type]
+        )
+    )
+
+    assert result.verdict == "ok", result.detail
+    assert result.faults[kind] > 0
+
+
+def test_every_call_that_waits_is_cancelled() -> None:
+    calls = (
+        *(SnapshotOpen(0), WaitWritable(), OpenTwice(read_only=True)),
+        *(ScanOpen(0, Scan()), ScanRead(1), Sync()),
+    )
+    work: tuple[Operation, ...] = (
+        *puts(6),
+        Flush(),
+        ScanOpen(1, Scan()),
+        *(Cancelled(call, 0.0) for call in calls),
+    )
+    seen = situations(
+        [lived(Life(clients=(work,), uncached=100, latency=SLOW, ending=LAST.ending))]
+    )
+
+    for call in calls:
+        assert f"{type(call).__name__} cancelled" in seen
+
+
+def test_an_error_that_nobody_counts_is_found_at_a_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sync of a table fails, and the store says nothing of it."""
+    count = tempest.health.HealthMonitor.trouble
+
+    def silent(
+        self: tempest.health.HealthMonitor, source: str, error: Exception
+    ) -> None:
+        failures = self.failures
+        count(self, source, error)
+        self.failures = failures
+
+    monkeypatch.setattr(tempest.health.HealthMonitor, "trouble", silent)
+    fault = FailOp(kinds=(OpKind.SYNC,), path="store/table-*")
+    work = puts(60, 100)
+    life = Life(
+        clients=(work,),
+        options=(("memtable_bytes_max", 1024),),
+        faults=(fault,),
+        ending=Ending(operations=len(work)),
+    )
+    result = lived(life)
+
+    assert result.verdict == "silent-fault", result.detail
