@@ -1,0 +1,79 @@
+"""Bugs planted in the engine, one rule broken each, to see that the simulator finds them.
+
+    survey_all(jobs)                every bug: caught by which oracle, in how many seeds
+    with named("...").plant(): ...  the engine with that bug
+
+Invariants
+- Every name is there once.
+"""
+
+from collections.abc import Iterator
+
+from sim.planted.backend_bugs import BACKEND_BUGS
+from sim.planted.bug import (
+    Edit as Edit,
+    Planted as Planted,
+    PlantMovedError as PlantMovedError,
+    edited as edited,
+    find as find,
+    replaced as replaced,
+)
+from sim.planted.closing_bugs import CLOSING_BUGS
+from sim.planted.commit_bugs import COMMIT_BUGS
+from sim.planted.compaction_bugs import COMPACTION_BUGS
+from sim.planted.directed import Directed as Directed
+from sim.planted.journal_bugs import JOURNAL_BUGS
+from sim.planted.log_bugs import LOG_BUGS
+from sim.planted.read_bugs import READ_BUGS
+from sim.planted.recovery_bugs import RECOVERY_BUGS
+from sim.planted.search import (
+    Found as Found,
+    Survey as Survey,
+    search as search,
+    survey as survey,
+    survey_each as survey_each,
+)
+from sim.planted.table_bugs import TABLE_BUGS
+from sim.planted.upkeep_bugs import UPKEEP_BUGS
+
+PLANTED: tuple[Planted, ...] = (
+    *COMMIT_BUGS,
+    *CLOSING_BUGS,
+    *RECOVERY_BUGS,
+    *UPKEEP_BUGS,
+    *JOURNAL_BUGS,
+    *LOG_BUGS,
+    *TABLE_BUGS,
+    *COMPACTION_BUGS,
+    *READ_BUGS,
+    *BACKEND_BUGS,
+)
+
+
+def named(name: str) -> Planted:
+    """Return the bug of this name."""
+    return next(bug for bug in PLANTED if bug.name == name)
+
+
+def survey_all(jobs: int = 1) -> Iterator[Survey]:
+    """Survey every bug, each under its own workload."""
+    return survey_each(PLANTED, jobs)
+
+
+__all__ = [
+    "PLANTED",
+    "Directed",
+    "Edit",
+    "Found",
+    "PlantMovedError",
+    "Planted",
+    "Survey",
+    "edited",
+    "find",
+    "named",
+    "replaced",
+    "search",
+    "survey",
+    "survey_all",
+    "survey_each",
+]

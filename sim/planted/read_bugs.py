@@ -1,0 +1,241 @@
+"""Bugs of reading: memtables, scans, snapshots, bounds, and the order in which sources are asked."""
+
+import attrs
+
+from sim.planted.bug import Edit, Planted
+from sim.planted.directed import Directed
+
+SCANNING = Directed(
+    mix={"put": 6, "delete": 2, "scan": 8, "flush": 0.5, "batch": 1},
+    options={"block_bytes": (64, 512), "table_bytes_max": (256, 1 << 16)},
+    keys=12,
+    sizes=(0, 8),
+    lives=1,
+    operations=40,
+    last=20,
+)
+HOLDING = Directed(
+    mix={"put": 8, "delete": 3, "snapshot": 6, "held_scan": 6, "get": 2, "flush": 0.3},
+    keys=3,
+    sizes=(0, 8),
+    lives=1,
+    operations=50,
+    last=30,
+)
+PENDING = Directed(
+    mix={"put": 8, "delete": 2, "get": 8, "scan": 3, "snapshot": 4, "update": 2},
+    keys=2,
+    sizes=(0, 8),
+    levels=(1, 1, 3),
+    clients=3,
+    lives=1,
+    operations=60,
+    latencies=((0.001, 0.0), (0.0, 0.004)),
+)
+LAYERED = Directed(
+    mix={"put": 8, "delete": 3, "get": 4, "scan": 2, "flush": 4},
+    keys=4,
+    options={"level0_tables_max": 4, "block_bytes": (64, 512)},
+    lives=1,
+    operations=40,
+    last=20,
+)
+
+READ_BUGS: tuple[Planted, ...] = (
+    Planted.edit(
+        "read-asks-the-oldest-table-first",
+        "tables are asked newest first: the first hit wins (T23)",
+        Edit(
+            "tempest.reader:Lookup.tables",
+            "for table in self._level0:",
+            "for table in reversed(self._level0):",
+        ),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "read-passes-a-tombstone",
+        "a tombstone answers; nobody looks below it (T22)",
+        Edit(
+            "tempest.reader:Reader.get_nowait",
+            "    if entry is not None:\n        return entry[1]\n",
+            "    if entry is not None and entry[1] is not None:\n        return entry[1]\n",
+        ),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "scan-yields-tombstones",
+        "a scan gives no row for a deleted key (T24)",
+        Edit(
+            "tempest.iterator:visible_rows",
+            "if kinds and _DELETE in kinds:",
+            "if False:",
+        ),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "scan-limit-counts-from-the-wrong-end",
+        "a reverse scan gives the highest rows",
+        Edit(
+            "tempest.scan:Scan._cut",
+            """\
+    if self._wanted.reverse:
+        keys, values = keys[::-1], values[::-1]
+    if self._left is not None:
+        keys, values = keys[: self._left], values[: self._left]
+        self._left -= len(keys)
+""",
+            """\
+    if self._left is not None:
+        keys, values = keys[: self._left], values[: self._left]
+        self._left -= len(keys)
+    if self._wanted.reverse:
+        keys, values = keys[::-1], values[::-1]
+""",
+        ),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "scan-limit-holds-for-each-chunk",
+        "a limit bounds the whole scan",
+        Edit("tempest.scan:Scan._cut", "        self._left -= len(keys)\n", ""),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "scan-prefix-end-too-low",
+        "the end of a prefix lies above every key that begins with it (T28)",
+        Edit(
+            "tempest.keys:prefix_end",
+            "return stem[:-1] + bytes([stem[-1] + 1])",
+            'return prefix + b"."',
+        ),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "scan-start-is-exclusive",
+        "the lower bound is inclusive, also in memory",
+        Edit(
+            "tempest.ordered_keys:OrderedKeys.forward",
+            "low = 0 if found else bisect_left(chunk, start)",
+            "low = 0 if found else bisect_right(chunk, start)",
+        ),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "scan-stop-is-inclusive-in-reverse",
+        "the upper bound is exclusive, also in reverse",
+        Edit(
+            "tempest.ordered_keys:OrderedKeys.backward",
+            "high = len(chunk) if stop is None else bisect_left(chunk, stop)",
+            "high = len(chunk) if stop is None else bisect_right(chunk, stop)",
+        ),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "scan-loses-keys-above-the-last",
+        "a chunk's last key grows with the chunk",
+        Edit(
+            "tempest.ordered_keys:OrderedKeys._merge",
+            "    self._lasts[index] = chunk[-1]\n",
+            "",
+        ),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "scan-sees-later-writes",
+        "a scan sees one moment: the one at which it was opened",
+        Edit(
+            "tempest.scan:Scan._fetch",
+            "visible_rows(chunk, self._position)",
+            "visible_rows(chunk, self._parts.reader.visibility.visible)",
+        ),
+        Edit(
+            "tempest.memtable:Memtable.columns",
+            "self.get(key, at)",
+            "self.newest.get(key)",
+        ),
+        draw=HOLDING,
+    ),
+    Planted.edit(
+        "scan-takes-versions-before-it-filters",
+        "the newest version at or below a position is visible, not the newest of all",
+        Edit(
+            "tempest.memtable:Memtable.columns",
+            "self.get(key, at)",
+            "self.newest.get(key)",
+        ),
+        draw=HOLDING,
+    ),
+    Planted.edit(
+        "scan-keeps-no-position",
+        "what a scan can see is kept until it is closed",
+        Edit(
+            "tempest.scan:Scan.open",
+            "self._position = parts.positions.take(at)",
+            "self._position = at",
+        ),
+        Edit(
+            "tempest.scan:Scan.close",
+            "        self._parts.positions.release(self._position)\n",
+            "",
+        ),
+        draw=HOLDING,
+    ),
+    Planted.edit(
+        "memtable-overwrites-what-a-snapshot-sees",
+        "a version stays while a position lies at it (T24)",
+        Edit(
+            "tempest.memtable:Memtable.put",
+            "taken[-1] >= old[0]",
+            "taken[-1] > old[0]",
+        ),
+        draw=attrs.evolve(HOLDING, levels=(1, 0, 0)),
+    ),
+    Planted.edit(
+        "memtable-overwrites-what-is-visible",
+        "a version stays while its successor is not visible yet",
+        Edit(
+            "tempest.memtable:Memtable.put",
+            "entry[0] > visible or (taken and taken[-1] >= old[0])",
+            "taken and taken[-1] >= old[0]",
+        ),
+        draw=PENDING,
+    ),
+    Planted.edit(
+        "memtable-answers-with-the-oldest",
+        "of the versions at or below a position, the newest answers",
+        Edit(
+            "tempest.memtable:Memtable.get",
+            "reversed(self._older.get(key, ()))",
+            "self._older.get(key, ())",
+        ),
+        draw=HOLDING,
+    ),
+    Planted.edit(
+        "memtable-forgets-the-middle",
+        "a chained version stays while a position lies between it and its successor",
+        Edit(
+            "tempest.memtable:_seen",
+            "return index < len(taken) and taken[index] < successor",
+            "return index < len(taken) and taken[index] < sequence",
+        ),
+        draw=HOLDING,
+    ),
+    Planted.edit(
+        "batch-deletes-nothing",
+        "a delete in a batch is a delete",
+        Edit(
+            "tempest.batch:Batch.delete", "self._add(key, None)", 'self._add(key, b"")'
+        ),
+        draw=SCANNING,
+    ),
+    Planted.edit(
+        "merge-reverse-beyond-what-it-has",
+        "a reverse merge cuts where the first of its sources ends",
+        Edit(
+            "tempest.iterator:_ReverseHead.nearest",
+            "return max(reaches)",
+            "return min(reaches)",
+        ),
+        draw=LAYERED,
+    ),
+)
