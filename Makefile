@@ -3,7 +3,9 @@
 SHELL := bash
 PYTHON ?=
 JOBS ?= 2
-SEEDS ?= 500
+SEEDS ?= 1000
+HOURS ?= 8
+FOLDER ?= sim-soak
 BIN := .venv/bin
 STAMP := .venv/stamp
 PARTS := ruff-format ruff-check mypy
@@ -12,7 +14,7 @@ PARTS := ruff-format ruff-check mypy
 timed = @TIMEFORMAT="== $(1): %R s"; time $(2)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv pythons demo test test-slow check format clean $(PARTS)
+.PHONY: help venv pythons demo test test-slow sim-soak planted corpus explore bench-sim realfs check format clean $(PARTS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -53,6 +55,24 @@ test: check pythons ## everything a change must pass, in minutes
 
 test-slow: $(STAMP) ## the long sweeps: every crash point, every fault, 200 kills
 	$(call timed,pytest -m slow,$(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS))
+
+sim-soak: $(STAMP) ## fresh seeds for HOURS on every core; what fails is kept in FOLDER
+	@$(BIN)/python -m sim soak --hours $(HOURS) --folder $(FOLDER) $(ARGS)
+
+planted: $(STAMP) ## plant every bug in the engine, and see each one found, five times
+	$(call timed,planted,$(BIN)/python -m sim planted --jobs $(JOBS) $(ARGS))
+
+corpus: $(STAMP) ## published bugs of other engines: who has one fails, Tempest does not
+	$(call timed,corpus,$(BIN)/python -m sim corpus --jobs $(JOBS) $(ARGS))
+
+explore: $(STAMP) ## everything that can happen to small programs, counted
+	$(call timed,explore,$(BIN)/python -m sim explore --jobs $(JOBS) $(ARGS))
+
+bench-sim: $(STAMP) ## how fast the simulator is, against its goals
+	@$(BIN)/python benchmarks/simulator.py $(ARGS)
+
+realfs: $(STAMP) ## cut the power of a real ext4 (root, loop devices), at least 900 times
+	$(call timed,realfs,$(BIN)/python -m pytest -m realfs -s tests/realfs $(ARGS))
 
 format: $(STAMP) ## let ruff rewrite what it can
 	@$(BIN)/ruff format .

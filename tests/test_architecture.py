@@ -52,7 +52,10 @@ OUTSIDE_WORLD = {
 SEES_OUTSIDE = {
     "io_backends.file": set(OUTSIDE_WORLD),
     "tempest.cli": set(OUTSIDE_WORLD) - {"random", "threading", "time"},
-    "sim.runner": {"multiprocessing"},
+    "sim.commands": {"os", "pathlib", "signal"},
+    "sim.kept": {"pathlib"},
+    "sim.soak": {"pathlib"},
+    "sim.workers": {"multiprocessing", "signal"},
     "sim.stopwatch": {"time"},
 }
 
