@@ -1,8 +1,10 @@
 """`planted`: bugs planted in the engine, and what it takes to find each."""
 
+from collections.abc import Iterator
+
 from sim.commands.output import UsageError, print_json, progress_bar, say
 from sim.commands.sources import bug_named
-from sim.planted import PLANTED, Planted, Survey, named, survey_each
+from sim.planted import PLANTED, Planted, Survey, as_page, named, survey_each
 from sim.shrink import Shrunk
 from sim.shrink.planted import shrink_planted
 from sim.stopwatch import Stopwatch
@@ -14,6 +16,7 @@ SECONDS_MAX = 1800.0
 def planted(
     *names: str,
     json: bool = False,
+    page: bool = False,
     jobs: int = 1,
     show: bool = False,
     shrink: bool = False,
@@ -23,6 +26,7 @@ def planted(
     Args:
         names: Bugs to plant; all of them if left out.
         json: Print one object a bug.
+        page: Print docs/planted-bugs.md.
         jobs: Processes to run in.
         show: Only list the bugs, and the rule that each breaks.
         shrink: Find each bug once, and make what shows it small.
@@ -34,11 +38,25 @@ def planted(
         for bug in bugs:
             print(f"{bug.name:40} {bug.rule}")
         return 0
-    return _shrink(bugs, jobs) if shrink else _survey(bugs, jobs, json=json)
-
-
-def _survey(bugs: list[Planted], jobs: int, *, json: bool) -> int:
+    if shrink:
+        return _shrink(bugs, jobs)
+    surveys = _survey(bugs, jobs)
+    if page:
+        print(as_page(zip(bugs, surveys, strict=True)), end="")
+        return 0
+    caught = 0
     width = max((len(bug.name) for bug in bugs), default=0)
+    for survey in surveys:
+        caught += survey.caught
+        if json:
+            print_json(survey.as_json())
+        else:
+            print(f"{survey.name:{width}} {_row(survey)}", flush=True)
+    return int(caught < len(bugs))
+
+
+def _survey(bugs: list[Planted], jobs: int) -> Iterator[Survey]:
+    """Yield what it took to find each; say at the end what was not found."""
     watch, missed = Stopwatch(), list[str]()
     with progress_bar("bugs") as bar:
         task = bar.add_task("", total=len(bugs))
@@ -46,15 +64,11 @@ def _survey(bugs: list[Planted], jobs: int, *, json: bool) -> int:
             bar.update(task, advance=1, description=survey.name)
             if not survey.caught:
                 missed.append(survey.name)
-            if json:
-                print_json(survey.as_json())
-            else:
-                print(f"{survey.name:{width}} {_row(survey)}", flush=True)
+            yield survey
     caught = len(bugs) - len(missed)
     say(f"{caught} of {len(bugs)} planted bugs caught, in {watch.seconds:.0f} s")
     for name in missed:
         say(f"  again: python -m sim planted {name}")
-    return int(bool(missed))
 
 
 def _row(survey: Survey) -> str:

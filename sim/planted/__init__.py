@@ -24,6 +24,7 @@ from sim.planted.compaction_bugs import COMPACTION_BUGS
 from sim.planted.directed import Directed as Directed
 from sim.planted.journal_bugs import JOURNAL_BUGS
 from sim.planted.log_bugs import LOG_BUGS
+from sim.planted.page import as_page as as_page, row_of as row_of
 from sim.planted.read_bugs import READ_BUGS
 from sim.planted.recovery_bugs import RECOVERY_BUGS
 from sim.planted.search import (

@@ -27,7 +27,8 @@ INTERRUPTED = 130
 def run(arguments: list[str]) -> int:
     """Run one command; map every way it can end to an exit status."""
     try:
-        status = make_app()(arguments, exit_on_error=False, print_error=False)
+        app = make_app(is_listed=not arguments or arguments[0].startswith("-"))
+        status = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         return complain(f"{error} Try: tempest --help")
@@ -44,8 +45,8 @@ def run(arguments: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def make_app() -> cyclopts.App:
-    """Gather the commands; those of other packages are imported when they are called."""
+def make_app(*, is_listed: bool = False) -> cyclopts.App:
+    """Gather the commands; those of other packages are imported when called, or to be listed."""
     app = cyclopts.App(
         name="tempest",
         help="An embedded key-value store for trio that you can crash on purpose.",
@@ -58,7 +59,8 @@ def make_app() -> cyclopts.App:
         app.command(command)
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         if entry.name not in app:
-            app.command(entry.value, name=entry.name)
+            there = entry.load() if is_listed else entry.value
+            app.command(there, name=entry.name)
     return app
 
 

@@ -1,6 +1,7 @@
 """Planting: text is replaced in the right place, in full view of everybody, and taken back."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from sim.planted import (
     find,
     named,
     replaced,
+    row_of,
     search,
     survey,
     survey_each,
@@ -32,6 +34,17 @@ def code_of(place: str) -> object:
     for inner in ("fget", "__func__", "__wrapped__"):
         found = getattr(found, inner, found)
     return getattr(found, "__code__", found)
+
+
+def test_the_public_page_has_a_row_of_each() -> None:
+    page = Path(__file__).parents[2] / "docs" / "planted-bugs.md"
+    lines = page.read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+
+    assert len(rows) == len(PLANTED)
+    for row, bug in zip(rows, PLANTED, strict=True):
+        assert row.startswith(row_of(bug)), bug.name
+        assert "not caught" not in row
 
 
 def test_every_name_is_there_once() -> None:
