@@ -6,7 +6,6 @@ Invariants
   lacks them.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,8 @@ from sim.recorded_io import watch
 from sim.trial import Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sim.life import LifeWorld
 
 RELEASED_SECONDS = 3.0

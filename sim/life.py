@@ -251,6 +251,7 @@ class LifeWorld:
                     await trio.sleep_forever()
             except tempest.TempestError as error:
                 self.take_error("Open", error)
+        self.world.quiet_levels = None  # it may have flushed or merged
         if self.is_dark:
             return
         self.hazards.leave_lies()
@@ -295,8 +296,8 @@ class LifeWorld:
         if self.life.ending.closing:
             return
         if self.life.ending.kind != "close":
-            await self._rest(store)
             await self._race(store)
+            await self._rest(store)
             self.marks.sometimes("cut at the end")
             self.io.power_off()
             await trio.sleep_forever()
@@ -313,10 +314,11 @@ class LifeWorld:
     async def _race(self, store: Store) -> None:
         """Let clients race; what a crash leaves of that is looked at in a later life."""
         is_crash = self.life.ending.kind != "close"
-        if not self.life.race or (self.is_troubled if is_crash else self.is_damaged):
+        is_sound = not self.is_troubled and not self.life.faults
+        if not self.life.race or self.is_damaged or (is_crash and not is_sound):
             return
         self.observer.phase("racing")
-        race = Race(store, self.number)
+        race = Race(store, self.number, lambda: self.is_dark)
         self.world.race = race if is_crash else None
         await race.run(self.life.race)
 

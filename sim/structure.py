@@ -128,9 +128,12 @@ class Structure:
         disk = world.disk.clone() if world.lies else world.disk.crash_keeping(())
         disk.capacity_bytes = disk.file_bytes_max = disk.handles_max = None
         io = world.process(disk)
-        async with tempest.open_store(
-            STORE, io=io, options=life.options, create=False, read_only=True
-        ) as store:
+        closed = self._closed_levels
+        is_clean = closed is not None  # else it may take a recovery to find all
+        opening = tempest.open_store(
+            STORE, io=io, options=life.options, create=False, read_only=is_clean
+        )
+        async with opening as store:
             stats = store.statistics()
             async with store.scan() as rows:
                 found = [row async for row in rows]
@@ -140,7 +143,6 @@ class Structure:
             model.durable, model.asked(), "acknowledged-survives", "prefix-no-hole"
         )
         Lookout(model, sight).rows(WHOLE, found)
-        closed = self._closed_levels
         if closed is not None and (stats.levels != closed or not stats.recovery.clean):
             raise Violation("structure", f"closed with {closed}, opened with {stats}")
 

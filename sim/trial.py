@@ -7,7 +7,7 @@ Invariants
 - Neither the disk of the run nor its model learns anything from a trial.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -85,12 +85,11 @@ class Trial:
             if is_strict:
                 raise Violation("silent-loss", f"{what}: {_difference(sound, found)}")
             await self._check_torn(twin, io, sound, found, what)
-            self._marks.sometimes("damage passes for a tear")
             return
         else:
             self._marks.sometimes("damage does no harm")
         if found.is_open and not read_only:
-            await self._mend(twin, hurt_disk, sound.content, what)
+            await self._mend(twin, hurt_disk, io, sound, what)
 
     # Looking.
 
@@ -205,43 +204,59 @@ class Trial:
     ) -> None:
         """Check that what is missing may be: a tear at that place would have looked the same."""
         loss, reasons = _difference(sound, found), list[str]()
-        is_hidden = bool(twin.faults) and twin.kind != "flipped read"
-        places = _lied_places(io) if is_hidden else twin.places
-        history, contents = self._world.history, twin.disk.contents()
-        for path, offset in (
-            (p, at) for p, found_at in places.items() for at in found_at
-        ):
+        for path, offset, is_proven in self._tears(twin, io):
             torn = self._world.disk.clone()
             cut_file(torn, path, offset)
             allowed = await self._look(torn)
             if allowed.content != found.content:
                 reasons.append(f"cut at {offset} of {path} it gives {_told(allowed)}")
-            elif (
-                history and not is_hidden and history.is_proven(contents, path, offset)
-            ):
+            elif is_proven:
                 reasons.append(f"other bytes prove that {offset} of {path} was synced")
             else:
+                self._marks.sometimes("damage passes for a tear")
                 return
         raise Violation("silent-loss", f"{what}: {loss}; {'; '.join(reasons)}")
 
+    def _tears(self, twin: Twin, io: FaultyIo) -> Iterator[tuple[str, int, bool]]:
+        """Yield where damage begins, and whether that is proven.
+
+        Damage that begins in what is proven and reaches beyond, begins where the proof ends:
+        what is below that nobody may have to read.
+        """
+        history, contents = self._world.history, twin.disk.contents()
+        is_hidden = bool(twin.faults) and twin.kind != "flipped read"
+        places = _lied_places(io) if is_hidden else twin.places
+        ranges = {} if twin.is_resized else _hurt_ranges(self._world.disk, twin)
+        for path, offsets in places.items():
+            proven = 0
+            if history is not None and not is_hidden:
+                proven = history.proven_until(contents, path)
+            runs = ranges.get(path, ())
+            reaches_beyond = any(start < proven < stop for start, stop in runs)
+            for offset in offsets:
+                if reaches_beyond:
+                    yield path, max(offset, proven), False
+                else:
+                    yield path, offset, offset < proven
+
     async def _mend(
-        self, twin: Twin, disk: VirtualDisk, content: Content, what: str
+        self, twin: Twin, disk: VirtualDisk, io: FaultyIo, sound: Found, what: str
     ) -> None:
-        """Put back the files that were hurt, after the store was at work: all is there again."""
+        """Put back the files that were hurt, after the store was at work.
+
+        All is there again, but for what passed for a tear: the log has gone on behind that.
+        """
         whole, files = self._world.disk, disk.files()
         for path in twin.places:
             if f"/{path}" in files and f"/{path}" in whole.files():
                 disk.overwrite(path, 0, whole.read(path))
         if twin.is_resized:
             return
-        found = await self._look(disk)
-        got = dict(found.content or {})
-        got.pop(TRIAL_KEY, None)
-        if found.content is None or got != content:
-            raise Violation(
-                "silent-loss",
-                f"{what}: after mending, {found.error or 'not all is there'}",
-            )
+        found, what = await self._look(disk), f"{what}: after mending"
+        if found.content is None:
+            raise Violation("silent-loss", f"{what}, {found.error}")
+        if found.content != sound.content:
+            await self._check_torn(twin, io, sound, found, what)
 
 
 async def _scan(store: Store, found: Found) -> None:

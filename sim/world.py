@@ -20,15 +20,15 @@ from sim.marks import Marks
 from sim.metamorphic import check_answers, comparison_of
 from sim.model import Model
 from sim.oracle import Violation, leaves
-from sim.races import Race
 from sim.record import OBSERVER, Observer
 from sim.script import Script
 from sim.seeds import Seeds
-from sim.structure import Levels
 from sim.workload import Keys
 
 if TYPE_CHECKING:
     from sim.hazards import LateWrite, Lie
+    from sim.races import Race
+    from sim.structure import Levels
 
 HORIZON_SECONDS = 20_000.0
 STEPS_MAX = 2_000_000

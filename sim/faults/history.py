@@ -5,6 +5,7 @@ Invariants
 """
 
 from collections.abc import Mapping
+from sys import maxsize
 
 import attrs
 
@@ -83,17 +84,12 @@ class History:
         moved = self.writes.pop(source, [])
         self.writes[target] = [attrs.evolve(one, path=target) for one in moved]
 
-    def is_proven(self, contents: Contents, path: str, offset: int) -> bool:
-        """Whether something else on a disk with these contents proves that a place of a file had been synced.
+    def proven_until(self, contents: Contents, path: str) -> int:
+        """Return up to where a disk with these contents proves that a file of it had been synced.
 
         A later write to the file that knew of it; or, for a segment, that the log has gone on
         behind a sync in a newer one; or that there is a newer manifest.
         """
-        if any(
-            one.offset > offset and one.synced > offset and one.is_whole(contents)
-            for one in self.writes.get(path, ())
-        ):
-            return True
         kind = file_kind(path)
         newer = [
             name.removeprefix("/")
@@ -101,11 +97,20 @@ class History:
             if file_kind(name) == kind and name.removeprefix("/") > path
         ]
         if kind == "log":
-            return any(
+            is_whole = any(
                 one.offset >= SECTOR_BYTES
                 and one.synced > SECTOR_BYTES
                 and one.is_whole(contents)
                 for name in newer
                 for one in self.writes.get(name, ())
             )
-        return kind == "table" or (kind == "manifest" and bool(newer))
+        else:
+            is_whole = kind == "table" or (kind == "manifest" and bool(newer))
+        if is_whole:
+            return maxsize
+        known = [
+            min(one.offset, one.synced)
+            for one in self.writes.get(path, ())
+            if one.is_whole(contents)
+        ]
+        return max(known, default=0)

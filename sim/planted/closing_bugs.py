@@ -38,7 +38,7 @@ CLOSING_BUGS = (
         "closing makes everything durable that was acknowledged, whatever its level (T30)",
         Edit(
             "tempest.engine:Engine.aclose",
-            "    await self._within(errors, self._drain)\n",
+            "    await self._until(deadline, errors, self._drain)\n",
             "",
         ),
         draw=Directed(

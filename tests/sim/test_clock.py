@@ -1,6 +1,9 @@
 """Virtual time moves only while nothing can run, and a run always ends."""
 
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -62,6 +65,84 @@ def test_a_shield_does_not_keep_a_deadlock_alive() -> None:
 
     with pytest.raises(StuckError, match="deadlock"):
         run_schedule(shielded, Schedule())
+
+
+def test_a_deadlock_first_cancels_what_lets_itself_be_cancelled() -> None:
+    """The first step is enough: what is shielded while it unwinds comes to its end."""
+    steps: list[str] = []
+    clock = JumpClock()
+
+    async def waits() -> None:
+        clock.lift_shields = lambda: steps.append("shields are lifted")
+        try:
+            await trio.Event().wait()
+        finally:
+            with trio.CancelScope(shield=True):
+                await clock.delay(5.0)
+            steps.append("unwound")
+
+    with pytest.raises(StuckError, match="deadlock"):
+        run_schedule(waits, Schedule(), clock)
+    assert (steps[0], clock.current_time()) == ("unwound", 5.0)
+
+
+def test_a_deadlock_then_lifts_shields_until_it_ends() -> None:
+    """Those that were there, and those that unwinding puts up."""
+    steps: list[str] = []
+
+    async def shielded() -> None:
+        with trio.CancelScope(shield=True):
+            try:
+                await trio.Event().wait()
+            finally:
+                steps.append("lifted")
+                with trio.CancelScope(shield=True):
+                    try:
+                        await trio.Event().wait()
+                    finally:
+                        steps.append("lifted again")
+
+    with pytest.raises(StuckError, match=r"deadlock at 0\.0.*test_clock\.py"):
+        run_schedule(shielded, Schedule())
+    assert steps == ["lifted", "lifted again"]
+
+
+STUBBORN = """
+import trio
+from sim import Schedule, StuckError, run_schedule
+
+async def stubborn():
+    while True:
+        try:
+            with trio.CancelScope(shield=True):
+                await trio.Event().wait()
+        except trio.Cancelled:
+            pass
+
+async def sleeps():
+    await trio.sleep(1.0)
+    return trio.current_time()
+
+try:
+    run_schedule(stubborn, Schedule())
+except StuckError as error:
+    print(error)
+print(run_schedule(sleeps, Schedule()))
+"""
+
+
+def test_a_deadlock_that_nothing_ends_is_given_up_with_its_verdict() -> None:
+    """In a process of its own: what was given up is garbage that complains."""
+    ended = subprocess.run(
+        [sys.executable, "-c", STUBBORN],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    verdict, next_run = ended.stdout.splitlines()
+    assert verdict.startswith("deadlock at 0.0")
+    assert next_run == "1.0"
 
 
 def test_a_run_without_end_is_stopped_at_the_horizon() -> None:

@@ -23,7 +23,7 @@ FIELDS = [
 @pytest.fixture
 def lie(tmp_path: Path) -> Path:
     """A file with a script that fails."""
-    return keep(tmp_path, draw_lying(1), run_drawn(1, draw_lying)) / "script.txt"
+    return keep(tmp_path, draw_lying(3), run_drawn(3, draw_lying)) / "script.txt"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_failing_script_says_how_to_see_it_again(lie: Path, capsys: Capture) -
     assert main(["replay", "--script", str(lie)]) == 1
     out, err = capsys.readouterr()
 
-    assert out.startswith("seed 1: refused-opening ")
+    assert out.startswith("seed 3: refused-opening ")
     assert f"again: python -m sim replay --script {lie}" in err
 
 
@@ -119,7 +119,7 @@ def test_a_script_shrinks_to_a_test_and_a_file(
     assert main(["shrink", "--script", str(lie), "-o", str(small)]) == 0
     out, err = capsys.readouterr()
 
-    assert "def test_refused_opening_1() -> None:" in out
+    assert "def test_refused_opening_3() -> None:" in out
     assert "0 operations, 0 faults, 1 crashes" in err
     script = parse(small.read_text())
     assert literal(script) + "\n" == small.read_text()

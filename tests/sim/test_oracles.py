@@ -9,13 +9,14 @@ from pathlib import Path
 
 import attrs
 import pytest
+import trio
 
-import sim.hazards
-import sim.metamorphic
+import sim
 import tempest
 from io_backends import FaultyIo, VirtualDisk
 from sim import ORACLES, Damage, Ending, Life, RunResult, Script, Violation, run
 from sim.faults import Twin
+from sim.machine import left_by
 from sim.model import Model, Sight
 from sim.operations import Flush, Get, Operation, Put, Scan, Swap, Transfer
 from sim.planted import named, search
@@ -65,12 +66,12 @@ def crashed(*lives: Life) -> RunResult:
 
 def outcome_pinned(patch: Patch) -> RunResult:
     """What a recovery gave is gone after the next one, and nobody wrote in between."""
-    end = sim.hazards.left_by
+    end = left_by
 
     def blank(ending: Ending, disk: VirtualDisk) -> VirtualDisk:
         return VirtualDisk() if ending.seed == 2 else end(ending, disk)
 
-    patch.setattr(sim.hazards, "left_by", blank)
+    patch.setattr("sim.hazards.left_by", blank)
     write = Life(clients=((Put(b"a"),),), ending=Ending(operations=9))
     return crashed(write, Life(ending=Ending(operations=9, seed=2)))
 
@@ -107,7 +108,7 @@ def metamorphic(patch: Patch) -> RunResult:
         return None if self.options.block_bytes == 512 else found
 
     patch.setattr(tempest.Store, "get", wrong)
-    patch.setattr(sim.metamorphic.Client, "_lookout", lambda *_: Blind())
+    patch.setattr("sim.client.Client._lookout", lambda *_: Blind())
     sets = tuple((("block_bytes", size),) for size in (512, 4096))
     return did(Put(b"a"), Get(b"a"), sets=sets)
 
@@ -202,10 +203,22 @@ def test_a_planted_bug_fires(name: str, bug: str) -> None:
 
 def test_every_oracle_fires_and_is_named_by_a_check() -> None:
     assert {*FOUND_BY, *(name for name, _ in WRONG)} == set(ORACLES)
-    folder = Path(sim.hazards.__file__).parent
+    folder = Path(sim.__file__).parent
     checks = [p for p in folder.glob("*.py") if p.name != "oracle.py"]
     source = "".join(path.read_text(encoding="utf-8") for path in checks)
     assert [n for n in ORACLES if not re.search(f'"{n}"', source)] == []
+
+
+def test_a_store_that_does_not_come_back_says_where_its_tasks_wait(
+    monkeypatch: Patch,
+) -> None:
+    async def waits(_: tempest.Store) -> None:
+        await trio.sleep(10_000.0)
+
+    monkeypatch.setattr(tempest.Store, "sync", waits)
+    result = did(Put(b"a"))
+    assert result.verdict == "liveness"
+    assert "maintenance.py" in result.detail
 
 
 # What was deleted does not come back, whoever looks; bank and ring, wherever they are read.

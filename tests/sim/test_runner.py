@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from sim import canary, sweep
+from sim import canary, draw, forgetful_canary, sweep
 from sim.__main__ import main
+from sim.runner import draw_lying
 
 FIELDS = [
     *("seed", "verdict", "digest", "operations", "crashes", "io_calls"),
@@ -18,6 +19,28 @@ def test_a_disk_that_lies_is_found_out() -> None:
 
     assert found is not None
     assert found.verdict != "ok"
+
+
+def test_a_disk_that_forgets_is_found_out_by_what_was_acknowledged() -> None:
+    found = forgetful_canary()
+
+    assert found is not None
+    assert found.verdict == "acknowledged-survives"
+
+
+def test_another_verdict_is_not_what_the_forgetful_canary_is_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sim.runner.draw_forgetful", draw_lying)
+    found = [forgetful_canary([seed]) for seed in range(10)]
+
+    assert any(one is None for one in found)
+
+
+def test_a_sweep_compares_at_least_forty_option_sets() -> None:
+    sets = [one for seed in range(100) for one in draw(seed).option_sets]
+
+    assert len(dict.fromkeys(sets)) >= 40
 
 
 def test_results_come_in_order_and_are_the_same_in_other_processes() -> None:

@@ -33,9 +33,9 @@ def test_a_literal_makes_the_script_again(seed: int) -> None:
 
 
 def test_a_lying_disk_needs_next_to_nothing() -> None:
-    shrunk = shrink(draw_lying(1))
+    shrunk = shrink(draw_lying(3))
 
-    assert shrunk.verdict == run(draw_lying(1)).verdict
+    assert shrunk.verdict == run(draw_lying(3)).verdict
     assert shrunk.is_small
     assert (shrunk.operations, shrunk.faults, shrunk.crashes) == (0, 0, 1)
     assert shrunk.script == parse(literal(shrunk.script))

@@ -84,6 +84,18 @@ def test_damage_to_what_nothing_proves_passes_for_a_tear() -> None:
     assert "damage passes for a tear" in situations
 
 
+def test_a_tear_may_begin_inside_of_damage() -> None:
+    """A write goes astray over frames that a flush has put into a table, and the mark behind them."""
+    damages = tuple(
+        Damage(kind="misdirected", file="log", seed=seed) for seed in range(12)
+    )
+    work = (Put(KEYS[0], 1500), *puts(2), Flush(), Put(KEYS[1], level="os"))
+    result = run(script(damages, work, Ending(kind="kill", operations=5, io=1)))
+
+    assert result.verdict == "ok", result.detail
+    assert "damage passes for a tear" in result.situations
+
+
 async def no_mark(_: SegmentReader) -> int:
     return 0
 
@@ -143,6 +155,29 @@ def test_pages_that_a_sync_lost_in_silence_are_missed_or_passed_for_a_tear() -> 
     assert {result.verdict for result in counts} == {"ok"}
     assert any("lost pages done" in result.situations for result in counts)
     assert any("a late error is got over" in result.situations for result in counts)
+
+
+def test_a_table_that_is_mended_does_not_bring_back_a_torn_frame() -> None:
+    """One crash takes a table, which is refused, and the last frame of the log, which is not."""
+    work = (*puts(3), Flush(), *puts(3))
+    runs = [
+        run(
+            script(
+                (),
+                work,
+                Ending(operations=len(work), policy=LOST),
+                faults=(
+                    LateError(path="store/table-*"),
+                    LateError(path="store/log-*", at=at),
+                ),
+            )
+        )
+        for at in range(44, 52)
+    ]
+
+    assert {(result.verdict, result.detail) for result in runs} == {("ok", "")}
+    both = {"damage is found", "damage passes for a tear"}
+    assert any(both <= set(result.situations) for result in runs)
 
 
 def test_an_engine_that_forgets_frames_at_their_own_sync_is_found(
@@ -207,12 +242,11 @@ def test_a_place_is_proven_by_a_later_write_or_a_newer_segment() -> None:
     first, second = (f"store/log-{number:012d}" for number in (1, 2))
     contents = disk.contents()
 
-    assert history.is_proven(contents, second, 512), "the third write knew of it"
-    assert not history.is_proven(contents, second, 1024), "nothing came after it"
-    assert history.is_proven(contents, first, 1024), "the log went on elsewhere"
+    assert history.proven_until(contents, second) == 1024, "the third write knew of it"
+    assert history.proven_until(contents, first) > 1024, "the log went on elsewhere"
     disk.overwrite(second, 1024, bytes(512))
-    assert not history.is_proven(disk.contents(), second, 512), "its witness is gone"
-    assert history.is_proven(contents, "store/table-000000000001", 0)
+    assert history.proven_until(disk.contents(), second) == 512, "its witness is gone"
+    assert history.proven_until(contents, "store/table-000000000001") > 0
 
 
 def test_what_two_disks_differ_in() -> None:
