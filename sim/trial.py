@@ -7,7 +7,7 @@ Invariants
 - Neither the disk of the run nor its model learns anything from a trial.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -22,7 +22,7 @@ from io_backends import (
     VirtualDisk,
     VirtualIo,
 )
-from sim.faults import STORE, Twin, cut_file, hurt_runs
+from sim.faults import STORE, Twin, cut_file, file_kind, hurt_runs
 from sim.inspection import check_cause
 from sim.marks import Marks
 from sim.oracle import Violation
@@ -157,7 +157,11 @@ class Trial:
         if not isinstance(error, tempest.CorruptionError):
             raise Violation("undocumented-error", f"{what}: {error!r}: {error}")
         files = {path.removeprefix("/") for path in twin.disk.files()}
-        if error.path not in twin.places and error.path in files:
+        if (
+            error.path not in twin.places
+            and error.path in files
+            and not is_predecessor(error.path, twin.places, files)
+        ):
             raise Violation("needless-loss", f"{what}: {error} blames a sound file")
 
     def _check_needed(self, twin: Twin, sound: Found, what: str) -> None:
@@ -257,6 +261,18 @@ class Trial:
             raise Violation("silent-loss", f"{what}, {found.error}")
         if found.content != sound.content:
             await self._check_torn(twin, io, sound, found, what)
+
+
+def is_predecessor(path: str, hurt: Iterable[str], files: Iterable[str]) -> bool:
+    """Whether a manifest is blamed for what stood in the next one, which is gone.
+
+    Its own last edits could be missing just as well: the disk does not tell.
+    """
+    manifests = [name for name in files if file_kind(name) == "manifest"]
+    is_gone = any(
+        file_kind(name) == "manifest" and name not in manifests for name in hurt
+    )
+    return is_gone and path == max(manifests, default="")
 
 
 async def _scan(store: Store, found: Found) -> None:

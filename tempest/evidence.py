@@ -54,7 +54,9 @@ async def check_nothing_is_lost(io: Io, folder: str, loaded: Loaded[Version]) ->
             )
         ):
             raise CorruptionError(
-                loaded.path, loaded.end, f"the edit that names {name!r} is missing"
+                loaded.path,
+                loaded.end,
+                f"the edit that names {name!r} is missing, or a newer manifest is",
             )
 
 

@@ -102,7 +102,7 @@ class History:
                 and one.synced > SECTOR_BYTES
                 and one.is_whole(contents)
                 for name in newer
-                for one in self.writes.get(name, ())
+                for one in self._returned(name)
             )
         else:
             is_whole = kind == "table" or (kind == "manifest" and bool(newer))
@@ -110,7 +110,12 @@ class History:
             return maxsize
         known = [
             min(one.offset, one.synced)
-            for one in self.writes.get(path, ())
+            for one in self._returned(path)
             if one.is_whole(contents)
         ]
         return max(known, default=0)
+
+    def _returned(self, path: str) -> list[Written]:
+        """Return the writes to a file but those that the cut met: half of one proves nothing."""
+        written = self._written.get(path, 0)
+        return [one for one in self.writes.get(path, ()) if one.end <= written]

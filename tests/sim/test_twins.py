@@ -16,6 +16,7 @@ from sim import Ending, Life, RunResult, Script, run
 from sim.faults import History, hurt, hurt_runs, lacking
 from sim.operations import Compact, Flush, Operation, Put
 from sim.script import Damage, DamagedFile, DamageKind
+from sim.trial import is_predecessor
 from tempest.log import HybridLog, SegmentReader
 from tempest.replay import Replay
 
@@ -94,6 +95,26 @@ def test_a_tear_may_begin_inside_of_damage() -> None:
 
     assert result.verdict == "ok", result.detail
     assert "damage passes for a tear" in result.situations
+
+
+def test_half_of_a_write_proves_nothing() -> None:
+    """Seed 402352: the power went in the middle of a mark, and a judge took its half for a proof."""
+    damages = tuple(Damage(kind="stale", file="log", seed=seed) for seed in range(12))
+    ending = Ending(operations=4, io=1, when="during", policy=CrashPolicy.keep_all())
+    for io in range(6):
+        result = run(script(damages, puts(8), attrs.evolve(ending, io=io)))
+
+        assert result.verdict == "ok", result.detail
+
+
+def test_a_manifest_may_be_blamed_for_its_successor() -> None:
+    """Seed 25417: the newest manifest was gone, and the one before it lacked what it had said."""
+    older, newer = "store/manifest-000000000001", "store/manifest-000000000002"
+
+    assert is_predecessor(older, [newer], [older, "store/log-000000000003"])
+    assert not is_predecessor(older, [newer], [older, newer])
+    assert not is_predecessor("store/log-000000000003", [newer], [older])
+    assert not is_predecessor(older, ["store/table-000000000004"], [older])
 
 
 async def no_mark(_: SegmentReader) -> int:
