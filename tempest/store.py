@@ -102,8 +102,9 @@ class Store(View, trio.abc.AsyncResource):
     ) -> bytes | None:
         """Replace a key's value by `function(value)` as one step; return the new value.
 
-        `function` gets None for a missing key; its None deletes. It runs once, synchronously,
-        and sees every write before it, pending ones too. What it raises writes nothing.
+        `function` gets None for a missing key; its None deletes, and a missing key is then as
+        safely missing as was asked for. It runs once, synchronously, and sees every write before
+        it, pending ones too. What it raises writes nothing.
         """
         check_key(key)
         engine = self._writable("update")

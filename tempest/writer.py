@@ -129,9 +129,11 @@ class Writer:
             # What it was decided on must not be taken back.
             await self._wait(derived_from)
             raise
-        if value is None and old is None:
+        if value is None and old is None and level is Durability.MEMORY:
             await self._wait(derived_from)
             return None
+        # At other levels absence is promised, so a tombstone is written: what made the key
+        # absent may be less safe than that.
         size = len(key) + (len(value) if value else 0)
         await self._write_admitted(key, value, size, level)
         return value

@@ -1,6 +1,6 @@
 """`corpus`: published bugs of other engines, each against an engine that has it and against Tempest."""
 
-from sim.commands.output import UsageError, print_json, progress_bar, say
+from sim.commands.output import UsageError, check_jobs, print_json, progress_bar, say
 from sim.corpus import CASES, CaseResult, run_case
 from sim.workers import Workers
 
@@ -15,6 +15,7 @@ def corpus(*names: str, json: bool = False, jobs: int = 1) -> int:
         json: Print one object a case.
         jobs: Processes to run in.
     """
+    check_jobs(jobs)
     known = [case.name for case in CASES]
     for name in names:
         if name not in known:

@@ -1,6 +1,6 @@
 """`explore`: everything that can happen to small programs, once each."""
 
-from sim.commands.output import UsageError, print_json, progress_bar
+from sim.commands.output import UsageError, check_jobs, print_json, progress_bar, say
 from sim.explore import Exploration, explore as explore_program
 from sim.explore.workloads import WORKLOADS
 from sim.workers import Workers
@@ -19,6 +19,7 @@ def explore(
         json: Print one object a program.
         jobs: Processes to run in.
     """
+    check_jobs(jobs)
     known = [program.name for program in WORKLOADS]
     for name in names:
         if name not in known:
@@ -39,13 +40,14 @@ def explore(
             bar.update(task, advance=1, description=name)
             failed += found is None or bool(found.failures)
             if found is None:
-                print(f"{name}: {done.ending}: {done.detail}", flush=True)
+                say(f"{name}: {done.ending}: {done.detail}")
             elif json:
                 print_json(found.as_json())
             else:
                 print(found.table(), flush=True)
             if found is None or found.failures:
-                print(f"  again: python -m sim explore {name!r}", flush=True)
+                option = " --nested" if nested else ""
+                say(f"  again: python -m sim explore {name!r}{option}")
     return int(failed > 0)
 
 

@@ -24,6 +24,12 @@ class UsageError(cyclopts.CycloptsError):
     """The command cannot be carried out as it was given; says what to do instead."""
 
 
+def check_jobs(jobs: int) -> None:
+    """Refuse to work in no process."""
+    if jobs < 1:
+        raise UsageError(f"--jobs is at least 1, not {jobs}.")
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on a line of its own."""
     print(json.dumps(document), flush=True)

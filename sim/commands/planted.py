@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sim.commands.output import UsageError, print_json, progress_bar, say
+from sim.commands.output import check_jobs, print_json, progress_bar, say
 from sim.commands.sources import bug_named
 from sim.planted import PLANTED, Planted, Survey, as_page, named, survey_each
 from sim.shrink import Shrunk
@@ -31,8 +31,7 @@ def planted(
         show: Only list the bugs, and the rule that each breaks.
         shrink: Find each bug once, and make what shows it small.
     """
-    if jobs < 1:
-        raise UsageError(f"--jobs is at least 1, not {jobs}.")
+    check_jobs(jobs)
     bugs = [bug_named(name) for name in names] or list(PLANTED)
     if show:
         for bug in bugs:
@@ -42,8 +41,9 @@ def planted(
         return _shrink(bugs, jobs)
     surveys = _survey(bugs, jobs)
     if page:
-        print(as_page(zip(bugs, surveys, strict=True)), end="")
-        return 0
+        found = list(surveys)
+        print(as_page(zip(bugs, found, strict=True)), end="")
+        return int(not all(survey.caught for survey in found))
     caught = 0
     width = max((len(bug.name) for bug in bugs), default=0)
     for survey in surveys:
@@ -78,7 +78,7 @@ def _row(survey: Survey) -> str:
 
 def _shrink(bugs: list[Planted], jobs: int) -> int:
     width = max((len(bug.name) for bug in bugs), default=0)
-    small = 0
+    small = shown = 0
     with (
         progress_bar("bugs") as bar,
         Workers[str, Shrunk | None](jobs, seconds_max=SECONDS_MAX) as workers,
@@ -88,11 +88,12 @@ def _shrink(bugs: list[Planted], jobs: int) -> int:
             bar.update(task, advance=1, description=done.argument)
             text = done.detail or "not found"
             if done.answer is not None:
+                shown += 1
                 small += done.answer.is_small
                 text = _size(done.answer)
             print(f"{done.argument:{width}} {text}", flush=True)
     say(f"{small} of {len(bugs)} are small")
-    return 0
+    return int(shown < len(bugs))
 
 
 def shrink_named(name: str) -> Shrunk | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sim.commands.output import UsageError, progress_bar, say, tell
+from sim.commands.output import UsageError, check_jobs, progress_bar, say, tell
 from sim.commands.seeds import Chosen, choose
 from sim.draw import draw
 from sim.kept import keep as keep_script
@@ -39,11 +39,12 @@ def run(  # noqa: PLR0913 - options of a command
         keep: Folder that takes the script of each seed that fails.
         report: File that takes a report of the sweep, as one HTML page.
     """
-    if jobs < 1:
-        raise UsageError(f"--jobs is at least 1, not {jobs}.")
+    check_jobs(jobs)
     if seed is not None:
         if seeds is not None or count is not None:
             raise UsageError("--seed goes without --seeds and --count.")
+        if report is not None:
+            raise UsageError(f"The page of one seed is: report {seed} -o {report}.")
         return _run_one(seed, json=json, keep=keep)
     chosen = choose(seeds, count, is_endless=until_failure or seconds is not None)
     if not is_canary_found():

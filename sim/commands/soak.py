@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from sim.commands.output import UsageError, print_json, say
+from sim.commands.output import UsageError, check_jobs, print_json, say
 from sim.commands.run import is_canary_found
 from sim.soak import Soak, Tally, reload
 
@@ -31,7 +31,8 @@ def soak(
         load: Folder of another soak: run everything again that it kept.
         json: Print the summary as an object.
     """
-    cores = jobs or os.cpu_count() or 1
+    cores = (os.cpu_count() or 1) if jobs is None else jobs
+    check_jobs(cores)
     if load is not None:
         return _reload(load, cores)
     length = hours * 3600 if seconds is None else seconds

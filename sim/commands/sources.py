@@ -23,7 +23,7 @@ class Source:
     script: Script
     words: str
     bug: Planted | None = None
-    has_seed: bool = True
+    is_chosen: bool = True
 
     def play(self, script: Script, recorder: Recorder | None = None) -> RunResult:
         """Run a script as this one is run."""
@@ -31,10 +31,10 @@ class Source:
             return run(script, recorder)
 
     def shrink(self, seconds: float, on_run: Callable[[Search], None]) -> Shrunk:
-        """Shrink the script; of a bug without a seed, that of another seed if it is smaller."""
+        """Shrink the script; if it was only searched for, that of another seed if it is smaller."""
         if self.bug is None:
             return shrink(self.script, seconds=seconds, on_run=on_run)
-        if self.has_seed:
+        if self.is_chosen:
             return shrink_with(self.bug, self.script, seconds, on_run)
         shrunk = shrink_planted(self.bug, seconds, on_run)
         assert shrunk is not None, "this seed was found the same way"
@@ -48,18 +48,21 @@ class Source:
 
 
 def choose_source(seed: int | None, script: Path | None, planted: str | None) -> Source:
-    """Find the script that a command names in one of three ways."""
+    """Find the script that a command names, and the bug that goes with it."""
+    if seed is not None and script is not None:
+        raise UsageError("Name a seed or a file with --script, not both.")
+    if script is not None:
+        words = f"--script {script}"
+        if planted is None:
+            return Source(script=_read(script), words=words)
+        bug, words = bug_named(planted), f"{words} --planted {planted}"
+        return Source(script=_read(script), words=words, bug=bug)
     if planted is not None:
-        if script is not None:
-            raise UsageError("--planted goes with a seed or alone, not with --script.")
         return _planted(planted, seed)
-    if (seed is None) == (script is None):
+    if seed is None:
         raise UsageError(
             "Name a seed, or a file with --script, or a bug with --planted."
         )
-    if script is not None:
-        return Source(script=_read(script), words=f"--script {script}")
-    assert seed is not None, "one of the two"
     return Source(script=draw(seed), words=str(seed))
 
 
@@ -74,14 +77,14 @@ def bug_named(name: str) -> Planted:
 
 
 def _planted(name: str, seed: int | None) -> Source:
-    bug, has_seed = bug_named(name), seed is not None
+    bug, is_chosen = bug_named(name), seed is not None
     if seed is None:
         found = search(bug, 0)
         if found is None:
             raise UsageError(f"No seed shows the bug {name!r}.")
         seed = found.seed
     words = f"{seed} --planted {name}"
-    return Source(script=bug.draw(seed), words=words, bug=bug, has_seed=has_seed)
+    return Source(script=bug.draw(seed), words=words, bug=bug, is_chosen=is_chosen)
 
 
 def _read(path: Path) -> Script:

@@ -44,8 +44,15 @@ class MirrorIo:
 
     async def create_exclusive(self, path: str) -> File:
         self.disturb()
+        refusal: IoError | None = None
+        handle: Handle | None = None
+        try:
+            handle = self.disk.create(path)
+        except IoError as error:
+            refusal = error
         real = await self.real.create_exclusive(path)
-        return MirrorFile(self, real, self.disk.create(path))
+        assert refusal is None, refusal
+        return MirrorFile(self, real, handle)
 
     async def rename(self, source: str, target: str) -> None:
         await self._both(

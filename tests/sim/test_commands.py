@@ -36,7 +36,11 @@ def lie(tmp_path: Path) -> Path:
         (["run", "--seeds", "5:"], "needs --seconds or --until-failure"),
         (["run", "--count", "0"], "--count is at least 1"),
         (["run", "--seed", "1", "--count", "2"], "goes without"),
+        (["run", "--seed", "1", "--report", "x"], "report 1 -o x"),
         (["run", "--count", "2", "--jobs", "0"], "--jobs is at least 1"),
+        (["explore", "two puts", "--jobs", "0"], "--jobs is at least 1"),
+        (["corpus", "--jobs", "-1"], "--jobs is at least 1"),
+        (["soak", "--jobs", "0"], "--jobs is at least 1"),
         (["run", "--seed", "one"], "Invalid value"),
         (["replay"], "Name a seed"),
         (["replay", "1", "--script", "x"], "Name a seed"),
@@ -170,6 +174,18 @@ def test_a_planted_bug_shrinks_to_what_it_needs(capsys: Capture) -> None:
 
     assert "Get(key=" in out
     assert "0 faults, 0 crashes" in err
+
+
+def test_what_a_planted_bug_shrank_to_is_loaded_with_it(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path, bug = tmp_path / "small", ["--planted", "table-filter-denies"]
+    assert main(["shrink", *bug, "-o", str(path)]) == 0
+
+    assert main(["replay", "--script", str(path)]) == 0
+    assert main(["replay", "--script", str(path), *bug]) == 1
+    again = f"replay --script {path} --planted table-filter-denies"
+    assert again in capsys.readouterr().err
 
 
 def test_a_published_bug_is_an_object(capsys: Capture) -> None:

@@ -281,3 +281,16 @@ async def test_a_segment_that_failed_before_anything_counted_in_it_is_not_read(
         assert io.log.hits
     async with open_on(disk.crash(Random(1)), ROOMY) as store:
         assert len(await content_of(store)) == 8
+
+
+@pytest.mark.parametrize("level", [Durability.OS, Durability.DISK])
+async def test_an_update_that_finds_nothing_promises_absence(level: Durability) -> None:
+    """It returned at once, and a kill took the `MEMORY` delete that it had seen; real kills found it."""
+    disk = VirtualDisk()
+    async with open_on(disk, ROOMY) as store:
+        await store.put(b"a", b"1")
+        await store.delete(b"a", durability=Durability.MEMORY)
+        assert await store.update(b"a", lambda _: None, durability=level) is None
+        killed = disk.clone()
+    async with open_on(killed, ROOMY) as store:
+        assert await store.get(b"a") is None
