@@ -156,17 +156,19 @@ class Client:
     async def _update(self, operation: ops.Update) -> None:
         key, size = operation.key, operation.size
         value = None if size is None else self._value(size)
+        level = Durability(operation.level)
         writes: list[Write] = []
 
         def function(old: bytes | None) -> bytes | None:
             self._world.guard(lambda: self._model.newest(key, old))
-            entries = {} if value is None and old is None else {key: value}
+            # Of a missing key nothing has to be deleted; elsewhere its absence is promised.
+            is_nothing = value is old is None and level is Durability.MEMORY
+            entries = {} if is_nothing else {key: value}
             writes.append(self._model.begin(self._number, entries))
             return value
 
-        level = Durability(operation.level)
         new = await self._store.update(key, function, durability=level)
-        if writes[0].entries:  # a delete of nothing enters no log
+        if writes[0].entries:
             self._end(writes[0], operation.level)
         if new != value or len(writes) != 1:
             raise Violation(

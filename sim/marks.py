@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from sim import operations
 
-ANSWERS = ("done", "cancelled", "failed")
 CALLS = (
     *("Put", "Delete", "Batch", "Update", "Get", "GetMany", "Scan"),
     *("Sync", "Flush", "Compact"),

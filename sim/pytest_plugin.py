@@ -6,8 +6,9 @@
     crash_world        a fixture that runs any `Program`: `crash_world.run(program, seeds=100)`
 
 The options are there for `-p` and for a `conftest.py` at the root; a plugin that a test module
-names comes too late for them, and every line that a failure prints has its `-p`. Functions decorated with `sim.crash_test` are ordinary tests, with or without this plugin and
-pytest-trio; they may ask for fixtures after their `world`.
+names comes too late for them, and every line that a failure prints has its `-p`. Functions
+decorated with `sim.crash_test` are ordinary tests, with or without this plugin and pytest-trio;
+they may ask for fixtures after their `world`.
 """
 
 import shlex

@@ -120,6 +120,8 @@ def report(
     source = choose_source(seed, script, planted)
     recorder = Recorder()
     result = source.play(source.script, recorder)
-    output.write_text(write_report(source.script, result, recorder), encoding="utf-8")
+    again = "" if source.bug is None else f"python -m sim replay {source.words}"
+    page = write_report(source.script, result, recorder, again=again)
+    output.write_text(page, encoding="utf-8")
     say(f"{source.words}: {result.verdict}; the page is in {output}")
     return 0

@@ -56,11 +56,6 @@ def named(name: str) -> Planted:
     return next(bug for bug in PLANTED if bug.name == name)
 
 
-def survey_all(jobs: int = 1) -> Iterator[Survey]:
-    """Survey every bug, each under its own workload."""
-    return survey_each(PLANTED, jobs)
-
-
 __all__ = [
     "PLANTED",
     "Directed",
@@ -75,6 +70,5 @@ __all__ = [
     "replaced",
     "search",
     "survey",
-    "survey_all",
     "survey_each",
 ]

@@ -340,4 +340,22 @@ COMMIT_BUGS = (
             io=(0, 1),
         ),
     ),
+    Planted.edit(
+        "update-of-nothing-promises-nothing",
+        "an update that leaves a missing key missing is as safe as it was asked to be",
+        Edit(
+            "tempest.writer:Writer.update",
+            "value is None and old is None and level is Durability.MEMORY",
+            "value is None and old is None",
+        ),
+        draw=Directed(
+            mix={"put": 2, "delete": 3, "update": 4},
+            keys=2,
+            levels=(3, 2, 0),
+            operations=12,
+            lives=2,
+            endings=("kill",),
+            io=(0, 1, 2),
+        ),
+    ),
 )

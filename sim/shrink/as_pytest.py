@@ -10,7 +10,6 @@ from sim.literal import WIDTH, literal, names_in
 from sim.shrink.rounds import Shrunk
 
 INDENT = 4
-DOORS = {"io_backends": "io_backends", "sim.operations": "sim.operations"}
 
 
 def as_pytest(shrunk: Shrunk) -> str:

@@ -184,8 +184,12 @@ def test_what_a_planted_bug_shrank_to_is_loaded_with_it(
 
     assert main(["replay", "--script", str(path)]) == 0
     assert main(["replay", "--script", str(path), *bug]) == 1
-    again = f"replay --script {path} --planted table-filter-denies"
+    again = f"python -m sim replay --script {path} --planted table-filter-denies"
     assert again in capsys.readouterr().err
+
+    page = tmp_path / "page.html"
+    assert main(["report", "--script", str(path), *bug, "-o", str(page)]) == 0
+    assert again in page.read_text()
 
 
 def test_a_published_bug_is_an_object(capsys: Capture) -> None:
