@@ -234,7 +234,7 @@ class InterceptingFile:
         if isinstance(self._inner, CanFailSync):
             self._inner.fail_sync(drop_pages=drop_pages, synced_share=synced_share)
 
-    def _spoil(self, drop_pages: bool, synced_share: float) -> None:  # noqa: FBT001
+    def _spoil(self, drop_pages: bool, synced_share: float) -> None:  # noqa: FBT001 - a `Spoil`
         self.fail_sync(drop_pages=drop_pages, synced_share=synced_share)
 
     async def _write(self, offset: int, data: bytes) -> None:

@@ -2,9 +2,9 @@
 
 trio asks a clock how long to sleep only when no task can run. That is where this one pops the
 heap of completions (`delay`), or jumps to the next deadline. A task that waits while nobody else
-can do anything before is not put to sleep at all: the schedule is asked (`passes`), and says so. If there is neither, the run is
-stuck: that is the verdict, the root scope is cancelled, then every shield is lifted, and if even
-that sets nothing going the run is given up.
+can do anything before is not put to sleep at all: the schedule is asked (`passes`), and says so.
+If there is neither completion nor deadline, the run is stuck: that is the verdict, the root scope
+is cancelled, then every shield is lifted, and if even that sets nothing going it is given up.
 
 Invariants
 - Time starts at 0.0, never goes back, and moves only while no other task can run.
@@ -73,6 +73,11 @@ class JumpClock(trio.abc.Clock):
 
     def current_time(self) -> float:
         return self._now
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a completion is still to come."""
+        return len(self._heap) > len(self._cancelled)
 
     async def delay(self, seconds: float) -> None:
         """Wait for a completion `seconds` from now; 0 only gives way."""

@@ -30,7 +30,6 @@ class OnLie(Protocol):
 
 Word = int | str | float | None
 HELD_MAX = 8192
-SHORT_BYTES = 32
 
 
 class Digest:

@@ -1,4 +1,4 @@
-"""The oracles of a life that look at the whole store: after opening, when all is quiet, after close."""
+"""The oracles that look at the whole store: after opening, when all is quiet, after close."""
 
 from typing import TYPE_CHECKING
 
@@ -93,13 +93,13 @@ async def settle(life: "LifeWorld", store: Store) -> None:
 
 
 async def rest(life: "LifeWorld", store: Store) -> None:
-    """Wait until nothing happens any more."""
-    give_up = trio.current_time() + LIVE_SECONDS_MAX
+    """Wait until nothing happens any more, nor is under way."""
+    clock, give_up = life.world.clock, trio.current_time() + LIVE_SECONDS_MAX
     while True:
         before = life.io.op_count
         await trio.sleep(QUIET_SECONDS)
         is_well = store.health().state is HealthState.HEALTHY or life.is_damaged
-        if is_well and life.io.op_count == before:
+        if is_well and life.io.op_count == before and not clock.is_awaited:
             break
         if trio.current_time() > give_up:
             what = store.health() if not is_well else "it never rests"

@@ -117,8 +117,9 @@ class Life:
 
 @attrs.frozen(kw_only=True)
 class Script:
-    """A run. `keys` are those of each client. `schedule` are decisions to obey first; beyond them `seed` decides, or nobody.
+    """A run. `keys` are those of each client.
 
+    `schedule` are decisions to obey first; beyond them `seed` decides, or nobody.
     The first client does its operations again under each of `option_sets`, on a sound disk.
 
     With `canary` the disk lies: syncs of the log do nothing. One that `forgets` is after a crash

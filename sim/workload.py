@@ -172,7 +172,9 @@ class Drawer:
     def _any(self) -> bytes:
         return self._random.choice(self._all)
 
-    def _operation(self, kind: str, number: int) -> Operation:  # noqa: C901, PLR0911, PLR0912
+    def _operation(  # noqa: C901, PLR0911, PLR0912 - a table of kinds
+        self, kind: str, number: int
+    ) -> Operation:
         random = self._random
         match kind:
             case "put":

@@ -1,6 +1,6 @@
-"""`corpus`: published bugs of other engines, each against an engine that has it and against Tempest."""
+"""`corpus`: published bugs of others, each on an engine that has it and on Tempest."""
 
-from sim.commands.output import UsageError, check_jobs, print_json, progress_bar, say
+from sim.commands.output import check_jobs, check_name, print_json, progress_bar, say
 from sim.corpus import CASES, CaseResult, run_case
 from sim.workers import Workers
 
@@ -18,10 +18,7 @@ def corpus(*names: str, json: bool = False, jobs: int = 1) -> int:
     check_jobs(jobs)
     known = [case.name for case in CASES]
     for name in names:
-        if name not in known:
-            raise UsageError(
-                f"There is no case {name!r}; there are: {', '.join(known)}."
-            )
+        check_name("case", name, known)
     chosen = [name for name in known if not names or name in names]
     width = max(map(len, chosen), default=0)
     failed = list[str]()

@@ -1,6 +1,6 @@
 """`explore`: everything that can happen to small programs, once each."""
 
-from sim.commands.output import UsageError, check_jobs, print_json, progress_bar, say
+from sim.commands.output import check_jobs, check_name, print_json, progress_bar, say
 from sim.explore import Exploration, explore as explore_program
 from sim.explore.workloads import WORKLOADS
 from sim.workers import Workers
@@ -22,10 +22,7 @@ def explore(
     check_jobs(jobs)
     known = [program.name for program in WORKLOADS]
     for name in names:
-        if name not in known:
-            raise UsageError(
-                f"There is no program {name!r}; there are: {', '.join(known)}."
-            )
+        check_name("program", name, known)
     chosen = [(name, nested) for name in known if not names or name in names]
     failed = 0
     with (

@@ -6,6 +6,7 @@ Invariants
 
 import json
 import sys
+from collections.abc import Sequence
 
 import cyclopts
 from rich.console import Console
@@ -28,6 +29,13 @@ def check_jobs(jobs: int) -> None:
     """Refuse to work in no process."""
     if jobs < 1:
         raise UsageError(f"--jobs is at least 1, not {jobs}.")
+
+
+def check_name(kind: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a name that is not known."""
+    if name not in known:
+        there = ", ".join(known)
+        raise UsageError(f"There is no {kind} {name!r}; there are: {there}.")
 
 
 def print_json(document: object) -> None:

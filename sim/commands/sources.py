@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from sim.commands.output import UsageError
+from sim.commands.output import UsageError, check_name
 from sim.draw import draw
 from sim.planted import PLANTED, Planted, named, search
 from sim.record import Recorder
@@ -68,11 +68,7 @@ def choose_source(seed: int | None, script: Path | None, planted: str | None) ->
 
 def bug_named(name: str) -> Planted:
     """Return the planted bug of this name, or say which there are."""
-    names = [bug.name for bug in PLANTED]
-    if name not in names:
-        raise UsageError(
-            f"There is no planted bug {name!r}; there are: {', '.join(names)}."
-        )
+    check_name("planted bug", name, [bug.name for bug in PLANTED])
     return named(name)
 
 

@@ -1,13 +1,11 @@
 """Bugs planted in the engine, one rule broken each, to see that the simulator finds them.
 
-    survey_all(jobs)                every bug: caught by which oracle, in how many seeds
+    survey_each(PLANTED, jobs)      every bug: caught by which oracle, in how many seeds
     with named("...").plant(): ...  the engine with that bug
 
 Invariants
 - Every name is there once.
 """
-
-from collections.abc import Iterator
 
 from sim.planted.backend_bugs import BACKEND_BUGS
 from sim.planted.bug import (
@@ -64,10 +62,12 @@ __all__ = [
     "PlantMovedError",
     "Planted",
     "Survey",
+    "as_page",
     "edited",
     "find",
     "named",
     "replaced",
+    "row_of",
     "search",
     "survey",
     "survey_each",

@@ -159,7 +159,7 @@ def _compiled(
         source = source.replace(edit.old, edit.new)
     made: dict[str, FunctionType] = {}
     flags = __future__.annotations.compiler_flag  # names of types may be mypy's only
-    code = compile(source, function.__code__.co_filename, "exec", flags, True)  # noqa: FBT003
+    code = compile(source, function.__code__.co_filename, "exec", flags, True)  # noqa: FBT003 theirs
     exec(code, function.__globals__, made)
     new = made[function.__name__]
     if new.__code__.co_freevars != function.__code__.co_freevars:

@@ -88,8 +88,8 @@ def draw_plan(
 ) -> Plan:
     """Draw what happens to a program that needs about `span` Io operations for its work.
 
-    `errors`: the disk also fails, stalls and fills up, and work is cancelled. `late`: writes in flight at a cut may
-    reach the disk only after the next start, which few programs survive.
+    `errors`: the disk also fails, stalls and fills up, and work is cancelled. `late`: writes in
+    flight at a cut may reach the disk only after the next start, which few programs survive.
     """
     seeds = Seeds(seed)
     random = seeds.stream("shape")
@@ -112,7 +112,10 @@ def draw_plan(
 def parse_plan(text: str) -> Plan:
     """Make a plan from its `repr`."""
     names = vars(io_backends) | vars(script) | globals()
-    plan = eval(text, {"__builtins__": {}}, names)  # from the same hand
+    try:
+        plan = eval(text, {"__builtins__": {}}, names)  # from the same hand
+    except (SyntaxError, NameError) as error:
+        raise ValueError(f"{text!r} is no plan: {error}") from error
     if not isinstance(plan, Plan):
         raise TypeError(f"expected a Plan, found {type(plan).__name__}")
     return plan

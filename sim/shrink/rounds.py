@@ -119,7 +119,11 @@ def measure(script: Script) -> tuple[int, int, int]:
     for life in script.lives:
         operations += sum(map(len, life.clients)) + sum(map(len, life.race))
         faults += len(life.faults) + len(life.rots) + life.ending.late
-        faults += (life.capacity_bytes is not None) + (life.clock_jump != 0.0)
+        faults += (
+            len(life.damages) + (life.clock_jump != 0.0) + (life.clock_pace != 1.0)
+        )
+        limits = (life.capacity_bytes, life.file_bytes_max, life.handles_max)
+        faults += sum(limit is not None for limit in limits)
         crashes += life.ending.kind != "close"
     return operations, faults, crashes
 

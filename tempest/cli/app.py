@@ -31,7 +31,9 @@ def run(arguments: list[str]) -> int:
         status = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except cyclopts.CycloptsError as error:
-        return complain(f"{error} Try: tempest --help")
+        others = entry_points(group=GROUP).names  # they have lists of their own
+        command = f"{arguments[0]} " if arguments and arguments[0] in others else ""
+        return complain(f"{error} Try: tempest {command}--help")
     except (tempest.TempestError, UsageError) as error:
         return complain(str(error))
     except KeyboardInterrupt:

@@ -197,3 +197,21 @@ def test_who_goes_on_at_once_takes_the_same_steps_as_who_gives_way(
     monkeypatch.setattr(Schedule, "passes", lambda *_, **__: False)
 
     assert quick == observed()
+
+
+def test_a_completion_that_is_to_come_is_known() -> None:
+    """Seed 8356: a slow sync was under way, and a store that waited for it passed for quiet."""
+    clock = JumpClock()
+    seen: list[bool] = []
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clock.delay, 8.0)
+            await trio.sleep(2.0)
+            seen.append(clock.is_awaited)
+            await trio.sleep(7.0)
+            seen.append(clock.is_awaited)
+
+    run_schedule(main, Schedule(), clock)
+
+    assert seen == [True, False]

@@ -124,7 +124,7 @@ def test_a_script_shrinks_to_a_test_and_a_file(
     out, err = capsys.readouterr()
 
     assert "def test_refused_opening_3() -> None:" in out
-    assert "0 operations, 0 faults, 1 crashes" in err
+    assert "0 operations, 1 faults, 1 crashes" in err
     script = parse(small.read_text())
     assert literal(script) + "\n" == small.read_text()
     assert main(["replay", "--script", str(small)]) == 1

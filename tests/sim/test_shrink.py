@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from io_backends import CrashPolicy, FailOp
-from sim import Ending, Life, RunResult, Script, draw, parse, run
+from sim import Damage, Ending, Life, Rot, RunResult, Script, draw, parse, run
 from sim.operations import Batch, Cancelled, Delete, Get, Operation, Put
 from sim.runner import draw_lying
 from sim.shrink import as_pytest, literal, lives, measure, rounds, shrink
@@ -33,9 +33,9 @@ def test_a_literal_makes_the_script_again(seed: int) -> None:
 
 
 def test_a_lying_disk_needs_next_to_nothing() -> None:
-    shrunk = shrink(draw_lying(3))
+    shrunk = shrink(draw_lying(2))
 
-    assert shrunk.verdict == run(draw_lying(3)).verdict
+    assert shrunk.verdict == run(draw_lying(2)).verdict
     assert shrunk.is_small
     assert (shrunk.operations, shrunk.faults, shrunk.crashes) == (0, 0, 1)
     assert shrunk.script == parse(literal(shrunk.script))
@@ -53,6 +53,13 @@ def test_a_shrunk_script_prints_as_a_test_that_fails() -> None:
     with pytest.raises(AssertionError):
         test()
     assert max(map(len, text.splitlines())) <= 88
+
+
+def test_all_that_is_done_to_a_disk_counts_as_a_fault() -> None:
+    rotten = Life(damages=(Damage(),), clock_pace=0.0, handles_max=3)
+    full = Life(capacity_bytes=3000, faults=(FailOp(at=1),), rots=(Rot(),))
+
+    assert measure(Script(lives=(rotten, full))) == (0, 6, 2)
 
 
 def test_only_what_the_failure_needs_is_left() -> None:

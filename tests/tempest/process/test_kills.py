@@ -9,6 +9,7 @@ killed over it; what it finds is what the copy held. `make test` kills 20 times,
 """
 
 import shutil
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -172,16 +173,20 @@ async def test_a_killed_process_loses_nothing_that_was_promised(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(11, 19))
+@pytest.mark.parametrize("seeds", [range(11, 15), range(15, 19)], ids=str)
 async def test_a_process_killed_all_the_time_loses_nothing_that_was_promised(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seeds: range
 ) -> None:
-    trial = Trial(tmp_path, seed)
+    """The moments are spread: over a hundred kills, since a busy machine moves them all."""
+    total = Counter[str]()
+    for seed in seeds:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        trial = Trial(folder, seed)
+        await trial.run(kills=25)
+        total.update(attrs.asdict(trial.tally))
+        print(trial.tally)  # noqa: T201
 
-    await trial.run(kills=25)
-
-    tally = trial.tally
-    assert tally.while_opening, "no kill fell into an opening"
-    assert tally.with_unnamed_files, "no kill fell into a flush or compaction"
-    assert tally.with_lost_memory_writes, "no kill took a write of MEMORY level"
-    print(tally)  # noqa: T201
+    assert total["while_opening"], "no kill fell into an opening"
+    assert total["with_unnamed_files"], "no kill fell into a flush or compaction"
+    assert total["with_lost_memory_writes"], "no kill took a write of MEMORY level"
