@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from io_backends import Io, IoError, Lock
+from io_backends import Io, Lock
 from journal import JournalError
 from tempest.committer import Committer
-from tempest.errors import BackgroundError, TempestError
+from tempest.errors import BackgroundError
 from tempest.fairness import Fairness
 from tempest.health import LOG, HealthMonitor
 from tempest.maintenance import Maintenance
@@ -244,7 +244,7 @@ class Engine:
     ) -> None:
         try:
             await action()
-        except (IoError, JournalError, TempestError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, files are closed, and the lock is let go
             errors.append(error)
 
     async def _run(

@@ -6,11 +6,13 @@ after a cut has to be something that the virtual one allows.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from io_backends import File, FileIo, Io, IoError, Lock, Stat, VirtualDisk
 from io_backends.handles import Handle
 
 Change = Callable[[], object]
+T = TypeVar("T")
 
 
 class MirrorIo:
@@ -29,6 +31,7 @@ class MirrorIo:
         self.real = FileIo()
         self.disk = disk_holding(found)
         self.is_dark = False
+        self.renaming = 0  # changes of names that are under way
         self.disturb = disturb
         self._cut = cut
 
@@ -43,16 +46,13 @@ class MirrorIo:
         return MirrorFile(self, real, handle)
 
     async def create_exclusive(self, path: str) -> File:
-        self.disturb()
-        refusal: IoError | None = None
-        handle: Handle | None = None
-        try:
-            handle = self.disk.create(path)
-        except IoError as error:
-            refusal = error
-        real = await self.real.create_exclusive(path)
-        assert refusal is None, refusal
-        return MirrorFile(self, real, handle)
+        made: list[Handle] = []
+
+        async def create() -> File:
+            return await self.real.create_exclusive(path)
+
+        real = await self._both(lambda: made.append(self.disk.create(path)), create())
+        return MirrorFile(self, real, made[0])
 
     async def rename(self, source: str, target: str) -> None:
         await self._both(
@@ -73,8 +73,9 @@ class MirrorIo:
     async def sync_dir(self, path: str) -> None:
         self.disturb()
         mark = self.disk.dir_mark(path)
+        is_still = not self.renaming  # else nobody knows what the sync will find
         await self.real.sync_dir(path)
-        if not self.is_dark:
+        if is_still and not self.is_dark:
             self.disk.sync_dir(path, mark)
 
     async def list(self, path: str) -> list[str]:
@@ -103,7 +104,7 @@ class MirrorIo:
     async def aclose(self) -> None:
         await self.real.aclose()
 
-    async def _both(self, mirrored: Change, real: Awaitable[None]) -> None:
+    async def _both(self, mirrored: Change, real: Awaitable[T]) -> T:
         """Change both disks; what one refuses the other has to refuse as well."""
         self.disturb()
         refusal: IoError | None = None
@@ -111,12 +112,16 @@ class MirrorIo:
             mirrored()
         except IoError as error:
             refusal = error
+        self.renaming += 1
         try:
-            await real
+            result = await real
         except IoError as error:
             assert refusal is not None or error.errno == 5, error  # noqa: PT017
             raise
+        finally:
+            self.renaming -= 1
         assert refusal is None, refusal
+        return result
 
 
 def disk_holding(found: Mapping[str, bytes | None]) -> VirtualDisk:
@@ -138,6 +143,7 @@ class MirrorFile:
 
     def __init__(self, io: MirrorIo, real: File, handle: Handle | None) -> None:
         self._io, self._real, self._handle = io, real, handle
+        self._writing = 0
 
     @property
     def path(self) -> str:
@@ -151,7 +157,11 @@ class MirrorFile:
 
     async def write_at(self, offset: int, data: bytes) -> None:
         self._change(lambda disk, handle: disk.write_at(handle, offset, data))
-        await self._real.write_at(offset, data)
+        self._writing += 1
+        try:
+            await self._real.write_at(offset, data)
+        finally:
+            self._writing -= 1
 
     def write_at_nowait(self, offset: int, data: bytes) -> None:
         self._change(lambda disk, handle: disk.write_at(handle, offset, data))
@@ -170,9 +180,9 @@ class MirrorFile:
         if self._handle is None:
             await self._real.sync()
             return
-        mark = self._io.disk.sync_mark(self._handle)
+        mark, is_still = self._io.disk.sync_mark(self._handle), not self._writing
         await self._real.sync()
-        if not self._io.is_dark:
+        if is_still and not self._io.is_dark:
             self._io.disk.sync(self._handle, mark)
 
     async def size(self) -> int:

@@ -21,6 +21,7 @@ from io_backends import (
 from io_backends.faults import Fault
 from sim import run_seeded
 from tempest import Durability, Options, Store
+from tempest.maintenance import Maintenance
 from tests.tempest.shelf import content_of, evolve, key_of, open_on
 
 ROOMY = Options(resume_seconds_max=5.0, close_seconds_max=20.0)
@@ -294,3 +295,20 @@ async def test_an_update_that_finds_nothing_promises_absence(level: Durability) 
         killed = disk.clone()
     async with open_on(killed, ROOMY) as store:
         assert await store.get(b"a") is None
+
+
+async def test_a_close_ends_whatever_goes_wrong_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that nobody expected left the close half way: tasks, files and the lock stayed."""
+
+    async def sweep(_: Maintenance) -> None:
+        raise ZeroDivisionError
+
+    disk = VirtualDisk()
+    with pytest.raises(tempest.BackgroundError) as raised:
+        async with open_on(disk, ROOMY) as store:
+            await store.put(b"a", b"1")
+            monkeypatch.setattr(Maintenance, "sweep", sweep)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    assert disk.open_paths() == disk.locked_paths() == []
