@@ -1,11 +1,13 @@
 """Do the same to a real disk and to a `VirtualDisk`, up to the cut.
 
-What is handed down is pending on the virtual disk from the moment at which it begins; a sync makes
-durable, once it has returned, what was there when it began. So whatever the real disk may hold
-after a cut has to be something that the virtual one allows.
+What has returned is pending on the virtual disk, and at the cut what is under way as well; a sync
+makes durable, once it has returned, what was there when it began. So whatever the real disk may
+hold after a cut has to be something that the virtual one allows.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from io_backends import File, FileIo, Io, IoError, Lock, Stat, VirtualDisk
@@ -18,7 +20,8 @@ T = TypeVar("T")
 class MirrorIo:
     """The real filesystem, and a `VirtualDisk` that is told of everything.
 
-    `found` is what both hold in the beginning, all of it durable. `disturb` is called before every change; `cut` takes the power from the real disk.
+    `found` is what both hold in the beginning, all of it durable. `disturb` is called before
+    every change; `cut` takes the power from the real disk.
     """
 
     def __init__(
@@ -31,14 +34,32 @@ class MirrorIo:
         self.real = FileIo()
         self.disk = disk_holding(found)
         self.is_dark = False
-        self.renaming = 0  # changes of names that are under way
         self.disturb = disturb
         self._cut = cut
+        self._under_way: dict[object, Change] = {}
 
     def power_off(self) -> None:
-        """Cut the power; what a sync reports from now on is heard by nobody."""
+        """Cut the power; what is under way may have happened, and what returns now is unheard."""
         self._cut()
+        for change in self._under_way.values():
+            with suppress(IoError):
+                change()
         self.is_dark = True
+
+    async def change(self, mirrored: Change, real: Awaitable[T]) -> T:
+        """Change both disks. Of a change that is cancelled nobody knows whether it happens."""
+        self.disturb()
+        token = object()
+        self._under_way[token] = mirrored
+        try:
+            result = await real
+        except IoError:
+            del self._under_way[token]
+            raise
+        del self._under_way[token]
+        if not self.is_dark:
+            mirrored()
+        return result
 
     async def open(self, path: str, *, writable: bool = False) -> File:
         real = await self.real.open(path, writable=writable)
@@ -47,35 +68,33 @@ class MirrorIo:
 
     async def create_exclusive(self, path: str) -> File:
         made: list[Handle] = []
-
-        async def create() -> File:
-            return await self.real.create_exclusive(path)
-
-        real = await self._both(lambda: made.append(self.disk.create(path)), create())
+        real = await self.change(
+            lambda: made.append(self.disk.create(path)),
+            self.real.create_exclusive(path),
+        )
         return MirrorFile(self, real, made[0])
 
     async def rename(self, source: str, target: str) -> None:
-        await self._both(
+        await self.change(
             lambda: self.disk.rename(source, target), self.real.rename(source, target)
         )
 
     async def remove(self, path: str) -> None:
-        await self._both(lambda: self.disk.remove(path), self.real.remove(path))
+        await self.change(lambda: self.disk.remove(path), self.real.remove(path))
 
     async def link(self, source: str, target: str) -> None:
-        await self._both(
+        await self.change(
             lambda: self.disk.link(source, target), self.real.link(source, target)
         )
 
     async def make_dir(self, path: str) -> None:
-        await self._both(lambda: self.disk.make_dir(path), self.real.make_dir(path))
+        await self.change(lambda: self.disk.make_dir(path), self.real.make_dir(path))
 
     async def sync_dir(self, path: str) -> None:
         self.disturb()
         mark = self.disk.dir_mark(path)
-        is_still = not self.renaming  # else nobody knows what the sync will find
         await self.real.sync_dir(path)
-        if is_still and not self.is_dark:
+        if not self.is_dark:
             self.disk.sync_dir(path, mark)
 
     async def list(self, path: str) -> list[str]:
@@ -104,25 +123,6 @@ class MirrorIo:
     async def aclose(self) -> None:
         await self.real.aclose()
 
-    async def _both(self, mirrored: Change, real: Awaitable[T]) -> T:
-        """Change both disks; what one refuses the other has to refuse as well."""
-        self.disturb()
-        refusal: IoError | None = None
-        try:
-            mirrored()
-        except IoError as error:
-            refusal = error
-        self.renaming += 1
-        try:
-            result = await real
-        except IoError as error:
-            assert refusal is not None or error.errno == 5, error  # noqa: PT017
-            raise
-        finally:
-            self.renaming -= 1
-        assert refusal is None, refusal
-        return result
-
 
 def disk_holding(found: Mapping[str, bytes | None]) -> VirtualDisk:
     """Return a disk that holds these files, durably; None is a folder."""
@@ -143,7 +143,6 @@ class MirrorFile:
 
     def __init__(self, io: MirrorIo, real: File, handle: Handle | None) -> None:
         self._io, self._real, self._handle = io, real, handle
-        self._writing = 0
 
     @property
     def path(self) -> str:
@@ -156,33 +155,35 @@ class MirrorFile:
         return self._real.read_at_nowait(offset, length)
 
     async def write_at(self, offset: int, data: bytes) -> None:
-        self._change(lambda disk, handle: disk.write_at(handle, offset, data))
-        self._writing += 1
-        try:
-            await self._real.write_at(offset, data)
-        finally:
-            self._writing -= 1
+        await self._io.change(
+            lambda: self._write(offset, data), self._real.write_at(offset, data)
+        )
 
     def write_at_nowait(self, offset: int, data: bytes) -> None:
-        self._change(lambda disk, handle: disk.write_at(handle, offset, data))
+        self._io.disturb()
         self._real.write_at_nowait(offset, data)
+        self._write(offset, data)
 
     async def truncate(self, length: int) -> None:
-        self._change(lambda disk, handle: disk.truncate(handle, length))
-        await self._real.truncate(length)
+        disk, handle = self._io.disk, self._handle
+        if handle is not None:
+            mirrored = partial(disk.truncate, handle, length)
+            await self._io.change(mirrored, self._real.truncate(length))
 
     async def allocate(self, length: int) -> None:
-        self._change(lambda disk, handle: disk.allocate(handle, length))
-        await self._real.allocate(length)
+        disk, handle = self._io.disk, self._handle
+        if handle is not None:
+            mirrored = partial(disk.allocate, handle, length)
+            await self._io.change(mirrored, self._real.allocate(length))
 
     async def sync(self) -> None:
         self._io.disturb()
         if self._handle is None:
             await self._real.sync()
             return
-        mark, is_still = self._io.disk.sync_mark(self._handle), not self._writing
+        mark = self._io.disk.sync_mark(self._handle)
         await self._real.sync()
-        if is_still and not self._io.is_dark:
+        if not self._io.is_dark:
             self._io.disk.sync(self._handle, mark)
 
     async def size(self) -> int:
@@ -193,7 +194,6 @@ class MirrorFile:
             self._io.disk.close(self._handle)
         await self._real.aclose()
 
-    def _change(self, change: Callable[[VirtualDisk, Handle], None]) -> None:
-        self._io.disturb()
+    def _write(self, offset: int, data: bytes) -> None:
         if self._handle is not None:
-            change(self._io.disk, self._handle)
+            self._io.disk.write_at(self._handle, offset, data)

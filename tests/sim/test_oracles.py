@@ -187,7 +187,9 @@ WRONG: tuple[tuple[str, Wrong], ...] = (
 )
 
 
-@pytest.mark.parametrize(("name", "wrong"), WRONG, ids=str)
+@pytest.mark.parametrize(
+    ("name", "wrong"), WRONG, ids=[wrong.__name__ for _, wrong in WRONG]
+)
 def test_a_wrong_answer_fires(name: str, wrong: Wrong, monkeypatch: Patch) -> None:
     result = wrong(monkeypatch)
     assert result.verdict == name, result.detail
