@@ -243,12 +243,17 @@ class Inspection:
             for hit in life.io.log.hits
             if isinstance(hit.fault, (Slow, Stuck))
         ]
+        errors: dict[
+            int, Hit
+        ] = {}  # of several faults the first one is what the caller gets
+        for hit in life.io.log.hits:
+            if isinstance(hit.fault, FailOp) or hit.is_late:
+                errors.setdefault(hit.op.index, hit)
         hits = [
             str(hit.op)
-            for hit in life.io.log.hits
-            if life.io.failed_at.get(hit.op.index, ops) < ops
-            and not any(hit.op.index in gone for gone in life.cancelled)
-            and (isinstance(hit.fault, FailOp) or hit.is_late)
+            for index, hit in errors.items()
+            if life.io.failed_at.get(index, ops) < ops
+            and not any(index in gone for gone in life.cancelled)
             and not _is_absorbed(hit, delayed, names)
         ]
         if hits and not life.errors and not store.statistics().failures:

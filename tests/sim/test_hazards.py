@@ -201,3 +201,26 @@ def test_an_edit_that_failed_may_stand_in_the_manifest_until_the_next() -> None:
 
     assert result.verdict == "ok", result.detail
     assert result.faults["sync fails late"]
+
+
+def test_of_two_errors_of_one_operation_the_first_is_told() -> None:
+    """Seed 60274: one that the engine gets over hid another, which a judge missed."""
+    work = (*puts(4), Flush())
+    reads = (OpKind.READ, OpKind.READ_NOWAIT)
+    hidden = FailOp(kinds=reads, path="store/table-*", times=2, error="EIO")
+    faults = (
+        FailOp(kinds=reads, path="store/table-*", times=2, error="EMFILE"),
+        hidden,
+    )
+    closing = Ending(kind="close")
+    result = run(
+        Script(
+            keys=(KEYS,),
+            lives=(
+                Life(clients=(work,), ending=closing),
+                Life(uncached=100, faults=faults, ending=closing),
+            ),
+        )
+    )
+
+    assert result.verdict == "ok", result.detail
