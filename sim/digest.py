@@ -115,7 +115,7 @@ class WatchedIo(FaultyIo):
             return cast("T", None)
         try:
             result = await super().around(op, run, half=half, spoil=spoil)
-        except BaseException as error:
+        except BaseException as error:  # noted and raised again
             note(op.index, type(error).__name__)
             self.failed_at[op.index] = self.op_count
             raise
@@ -134,7 +134,7 @@ class WatchedIo(FaultyIo):
         note(op.kind.word, op.path, op.offset, op.length)
         try:
             result = super().around_nowait(op, run, half=half)
-        except BaseException as error:
+        except BaseException as error:  # noted and raised again
             note(type(error).__name__)
             self.failed_at[op.index] = self.op_count
             raise

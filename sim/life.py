@@ -167,7 +167,7 @@ class LifeWorld:
         """Let violations out alone; what the dark makes of errors is nobody's fault."""
         try:
             await action()
-        except Exception as error:
+        except Exception as error:  # raised again but for what the dark explains
             found = leaves(error)
             violations = [leaf for leaf in found if isinstance(leaf, Violation)]
             if violations:
@@ -208,7 +208,7 @@ class LifeWorld:
             await self._deposit(store)
             await self._clients(store)
             await self._finish(store)
-        except BaseException as error:
+        except BaseException as error:  # raised again: a block is left with its error
             self.observer.failing(error)
             await leave(type(error), error, None)
             raise
@@ -286,7 +286,7 @@ class LifeWorld:
     async def _client(self, client: Client, operations: tuple[Operation, ...]) -> None:
         try:
             await client.run(operations)
-        except Exception as error:
+        except Exception as error:  # told and raised again
             self.observer.failing(error)  # while its operation is still asked for
             raise
 

@@ -41,7 +41,7 @@ class RecordedIo(WatchedIo):
         self._observer.io_begun(op)
         try:
             result = await super().around(op, run, half=half, spoil=spoil)
-        except BaseException as error:
+        except BaseException as error:  # told and raised again
             self._observer.io_ended(op, type(error).__name__)
             raise
         self._observer.io_ended(op, answer_text(result))
@@ -53,7 +53,7 @@ class RecordedIo(WatchedIo):
         self._observer.io_begun(op)
         try:
             result = super().around_nowait(op, run, half=half)
-        except BaseException as error:
+        except BaseException as error:  # told and raised again
             self._observer.io_ended(op, type(error).__name__)
             raise
         self._observer.io_ended(op, answer_text(result))

@@ -171,7 +171,7 @@ class TinyLog:
             if end < size:
                 await file.truncate(end)
             await file.sync()
-        except BaseException:
+        except BaseException:  # raised again: nobody else knows the file
             await file.aclose()
             raise
         return cls(file, [payload for payload, _ in found], end)

@@ -5,6 +5,7 @@ Invariants
 - `is_mended` is the one flag of a mini-engine: with it the published bug is fixed.
 """
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +32,7 @@ class UnreadableError(Exception):
     """A mini-engine cannot open what it finds."""
 
 
-class Engine:
+class Engine(ABC):
     """A store that runs scripts; upkeep that an engine does not know does nothing."""
 
     goes_on = False  # after a step that failed; otherwise its process ends
@@ -51,29 +52,29 @@ class Engine:
     ) -> None:
         await self.close(exc)
 
-    async def open(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def open(self) -> None: ...
 
-    async def close(self, error: BaseException | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def close(self, error: BaseException | None) -> None: ...
 
-    async def write(self, changes: Changes, *, synced: bool) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def write(self, changes: Changes, *, synced: bool) -> None: ...
 
+    @abstractmethod
     async def rows(self) -> State:
         """Return all that is in the store."""
-        raise NotImplementedError
 
-    async def sync(self) -> None:
+    async def sync(self) -> None:  # noqa: B027 what an engine may not know
         pass
 
-    async def flush(self) -> None:
+    async def flush(self) -> None:  # noqa: B027 what an engine may not know
         pass
 
-    async def compact(self) -> None:
+    async def compact(self) -> None:  # noqa: B027 what an engine may not know
         pass
 
-    async def verify(self) -> None:
+    async def verify(self) -> None:  # noqa: B027 the same
         """Look at what the closed store left on disk."""
 
 
@@ -88,7 +89,7 @@ class MiniEngine(Engine):
     async def __aenter__(self) -> Self:
         try:
             return await super().__aenter__()
-        except BaseException as error:
+        except BaseException as error:  # raised again, also when cancelled
             await self.close(error)
             raise
 

@@ -129,7 +129,7 @@ class HalfABatch(LogStore):
         apply_changes(self.state, changes)
         try:
             await super().write(changes, synced=synced)
-        except BaseException:
+        except BaseException:  # raised again, also when cancelled
             if self.is_mended:
                 self.state = before
             raise
