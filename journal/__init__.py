@@ -20,6 +20,7 @@ from journal.errors import (
     RecordError as RecordError,
     UnsupportedJournalError as UnsupportedJournalError,
 )
+from journal.forms import later as later
 from journal.generations import JournalSettings as JournalSettings
 from journal.journal import Journal as Journal
 from journal.reader import Loaded as Loaded, load_file as load_file
@@ -51,6 +52,7 @@ __all__ = [
     "check_replay",
     "decode_record",
     "encode_record",
+    "later",
     "load_file",
     "parse_names",
 ]

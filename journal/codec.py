@@ -4,7 +4,8 @@
     field  := int | bytes | str | bool | None | enum value | array of fields | record | field or None
 
 Integers fit 64 bits (-2**63 to 2**64 - 1). There are no maps, floats or tags, so every value has
-exactly one encoding, and a field added or dropped changes the length of its array.
+exactly one encoding. A field that came to a record later (`journal.later`) is left out while it and
+all behind it hold their defaults; any other field added or dropped changes the length of the array.
 
 Invariants
 - `decode_record(type(r), encode_record(r)) == r`, and `encode_record(decode_record(t, b)) == b`:

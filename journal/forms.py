@@ -3,6 +3,9 @@
 A form turns a value into the plain tuples, integers and strings that the CBOR encoder takes, and
 back. The scalars of a record are checked together, by comparing one tuple of types.
 
+A field made by `later` came to its record after the first format. While it and all that follow it
+hold their defaults they are left out, so what an older program wrote is still the one encoding.
+
 Invariants
 - `encode` accepts exactly what `decode` gives back; everything else is `RecordError`.
 - A type that has no form is a `TypeError` when its form is asked for, not when data arrives.
@@ -19,9 +22,18 @@ import attrs
 
 from journal.errors import RecordError
 
+_LATER = "journal.later"
 INTEGER_MIN = -(1 << 63)
 INTEGER_MAX = (1 << 64) - 1
 _SCALARS = (int, bytes, str, bool, types.NoneType)
+
+
+Default = typing.TypeVar("Default")
+
+
+def later(default: Default) -> Default:
+    """Give a field that the first format of its record did not have its default."""
+    return attrs.field(default=default, metadata={_LATER: True})
 
 
 class Form(Protocol):
@@ -171,6 +183,9 @@ class _Record:
     integers: Callable[[tuple[object, ...]], tuple[object, ...]]
     others: tuple[tuple[int, Form], ...]
     build: Callable[[tuple[object, ...]], object]
+    defaults: tuple[
+        object, ...
+    ]  # of the `later` fields, which come last, as on the wire
 
     def encode(self, value: object) -> object:
         if type(value) is not self.kind:
@@ -179,19 +194,16 @@ class _Record:
         self._check_scalars(fields)
         _check_integers(typing.cast("tuple[int, ...]", self.integers(fields)))
         if not self.others:
-            return fields
+            return self._shortened(fields)
         wire = list(fields)
         for index, form in self.others:
             wire[index] = form.encode(wire[index])
-        return tuple(wire)
+        return self._shortened(tuple(wire))
 
     def decode(self, wire: object) -> object:
         if type(wire) is not tuple:
             raise _mismatch(self.kind, wire)
-        if len(wire) != len(self.names):
-            raise RecordError(
-                f"{self.kind.__name__} has {len(self.names)} fields, found {len(wire)}"
-            )
+        wire = self._completed(wire)
         self._check_scalars(wire)
         _check_integers(typing.cast("tuple[int, ...]", self.integers(wire)))
         fields = list(wire)
@@ -201,6 +213,27 @@ class _Record:
             return self.build(tuple(fields))
         except (ValueError, TypeError) as error:
             raise RecordError(f"{self.kind.__name__} refused: {error}") from error
+
+    def _shortened(self, wire: tuple[object, ...]) -> tuple[object, ...]:
+        """Leave out the last fields as far as they are `later` ones with their defaults."""
+        count = len(wire)
+        for default in reversed(self.defaults):
+            if wire[count - 1] != default:
+                break
+            count -= 1
+        return wire[:count]
+
+    def _completed(self, wire: tuple[object, ...]) -> tuple[object, ...]:
+        """Put back what `_shortened` leaves out; refuse what it does not write."""
+        missing = len(self.names) - len(wire)
+        if not 0 <= missing <= len(self.defaults):
+            raise RecordError(
+                f"{self.kind.__name__} has {len(self.names)} fields, found {len(wire)}"
+            )
+        whole = wire + self.defaults[len(self.defaults) - missing :]
+        if len(self._shortened(whole)) != len(wire):
+            raise RecordError(f"{self.kind.__name__} ends in fields that say nothing")
+        return whole
 
     def _check_scalars(self, fields: tuple[object, ...]) -> None:
         found = tuple(map(type, self.scalars(fields)))
@@ -236,7 +269,18 @@ def _record_form(record_type: type, outer: tuple[type, ...]) -> Form:
             (index, form) for index, form in enumerate(forms) if index not in scalars
         ),
         build=_builder(record_type, fields),
+        defaults=_later_defaults(fields, forms),
     )
+
+
+def _later_defaults(
+    fields: tuple["attrs.Attribute[object]", ...], forms: list[Form]
+) -> tuple[object, ...]:
+    """Return the defaults of the `later` fields as they would stand on the wire."""
+    places = [place for place, field in enumerate(fields) if _LATER in field.metadata]
+    if places != list(range(len(fields) - len(places), len(fields))):
+        raise TypeError("later fields come last")
+    return tuple(forms[place].encode(fields[place].default) for place in places)
 
 
 def _form(hint: object, outer: tuple[type, ...]) -> Form:

@@ -29,6 +29,8 @@ from journal.writer import (
     retire_generations,
 )
 
+QUEUE_EDITS_MAX = 1024
+
 
 def _check_sixteen_bytes(
     _: object, field: "attrs.Attribute[bytes]", value: bytes
@@ -46,6 +48,8 @@ class JournalSettings:
     token: 16 bytes from `Io.token`, fresh for this open.
     rotation_bytes_min: a file smaller than this is never rotated.
     rotation_factor: a file is rotated once it has this many times the size of its header.
+    compatible: feature bits for the headers, which readers may ignore.
+    queue_edits_max: so many edits may be on their way; whoever appends another waits for room.
     """
 
     store_id: bytes = attrs.field(validator=_check_sixteen_bytes)
@@ -55,6 +59,10 @@ class JournalSettings:
         default=64 * 1024, validator=attrs.validators.ge(0)
     )
     rotation_factor: int = attrs.field(default=4, validator=attrs.validators.ge(2))
+    compatible: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    queue_edits_max: int = attrs.field(
+        default=QUEUE_EDITS_MAX, validator=attrs.validators.ge(1)
+    )
 
 
 class Generations:
@@ -107,6 +115,10 @@ class Generations:
         return self.writer.name.in_folder(self._folder)
 
     @property
+    def queue_edits_max(self) -> int:
+        return self._settings.queue_edits_max
+
+    @property
     def is_rotation_due(self) -> bool:
         return self.writer.tail >= self._rotate_at
 
@@ -143,7 +155,7 @@ class Generations:
         self._last = attrs.evolve(self._last, number=number)
         header = Header(
             format=FORMAT,
-            compatible=0,
+            compatible=self._settings.compatible,
             incompatible=0,
             store_id=self._settings.store_id,
             life=self._settings.life,

@@ -10,6 +10,8 @@ Invariants
   unknown, and nothing is written before a new generation without it is durable.
 - A caller that is cancelled while another task leads gives up its wait and nothing else.
 - Every queued edit gets an outcome: applied, unknown, or refused with nothing written.
+- At most `queue_edits_max` edits are on their way. Who has to wait for room is served in the order
+  of the calls, and has queued nothing yet.
 """
 
 from typing import Generic, Self
@@ -28,6 +30,8 @@ from journal.generations import Generations, JournalSettings
 from journal.reader import Loaded, load_newest
 from journal.replayable import State, apply_edit, encode_edit, encode_snapshot
 
+_Refusal = JournalClosedError | JournalUnsettledError | JournalOutcomeUnknownError
+
 
 @attrs.define(eq=False)
 class _Queued(Generic[State]):
@@ -39,11 +43,15 @@ class _Queued(Generic[State]):
     error: JournalError | None = None
     cause: IoError | None = None
 
-    def finish(
-        self, error: JournalError | None = None, cause: IoError | None = None
-    ) -> None:
-        self.error, self.cause = error, cause
-        self.done.set()
+
+@attrs.define(eq=False)
+class _Waiting(Generic[State]):
+    """An edit for which the queue has no room yet."""
+
+    edit: attrs.AttrsInstance
+    decided: trio.Event = attrs.Factory(trio.Event)
+    queued: _Queued[State] | None = None
+    error: JournalError | None = None
 
 
 class Journal(Generic[State]):
@@ -54,6 +62,7 @@ class Journal(Generic[State]):
         self._generations = generations
         self._group: list[_Queued[State]] = []  # being written
         self._queue: list[_Queued[State]] = []  # behind it
+        self._waiting: list[_Waiting[State]] = []  # for room in the queue
         self._lock = trio.Lock()
         self._wake = trio.Event()
         self._is_led = self._is_closing = self._is_closed = False
@@ -123,11 +132,16 @@ class Journal(Generic[State]):
     async def append(self, edit: attrs.AttrsInstance) -> None:
         """Make `edit` durable; when this returns, `state` holds it.
 
+        Waits while `queue_edits_max` others are on their way; cancelled then, nothing of it is
+        written. It is validated upon the edits that were queued before it.
         Raises `InvalidEditError`, `JournalUnsettledError` or `JournalClosedError` with nothing
         written, `JournalOutcomeUnknownError` if it may or may not come back after a restart.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        queued = self._enqueue(edit)
+        if self._has_room and not self._waiting:
+            queued = self._enqueue(edit)
+        else:
+            queued = await self._wait_for_room(edit)
         if self._is_led:
             self._wake.set()
         else:
@@ -177,6 +191,11 @@ class Journal(Generic[State]):
         if self._is_closing:
             raise JournalClosedError(self.path)
 
+    @property
+    def _has_room(self) -> bool:
+        most = self._generations.queue_edits_max
+        return len(self._group) + len(self._queue) < most
+
     def _enqueue(self, edit: attrs.AttrsInstance) -> _Queued[State]:
         self._check_open()
         pending = self._queue or self._group
@@ -184,6 +203,36 @@ class Journal(Generic[State]):
         queued = _Queued(encode_edit(edit), apply_edit(newest, edit))
         self._queue.append(queued)
         return queued
+
+    async def _wait_for_room(self, edit: attrs.AttrsInstance) -> _Queued[State]:
+        """Wait in line; whoever gives up before their turn has queued nothing."""
+        self._check_open()
+        waiting = _Waiting[State](edit)
+        self._waiting.append(waiting)
+        try:
+            if not self._is_led:
+                async with self._lock:
+                    await self._commit()
+            await waiting.decided.wait()
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+        if waiting.error is not None:
+            raise waiting.error
+        assert waiting.queued is not None, "it was let in or refused"
+        return waiting.queued
+
+    def _let_in(self) -> None:
+        """Queue the edits of those who wait, in their order, as far as there is room."""
+        while self._waiting and self._has_room:
+            waiting = self._waiting.pop(0)
+            try:
+                waiting.queued = self._enqueue(waiting.edit)
+            except JournalError as error:
+                waiting.error = error
+            waiting.decided.set()
+        if self._queue:
+            self._wake.set()  # who was let in may have given up the wait meanwhile
 
     async def _lead_once(self, queued: _Queued[State]) -> None:
         async with self._lock:
@@ -210,8 +259,8 @@ class Journal(Generic[State]):
                 raise
         else:
             self._state = self._group[-1].successor
-            for queued in self._take_group():
-                queued.finish()
+            self._end(self._take_group())
+            self._let_in()
 
     async def _make_ready(self) -> None:
         await self._settle()
@@ -248,8 +297,7 @@ class Journal(Generic[State]):
         """Finish with the present file: the group may or may not be in it, nothing else will."""
         self._generations.is_settled = False
         self._cause = cause
-        for queued in self._take_group():
-            queued.finish(JournalOutcomeUnknownError(self.path), cause)
+        self._end(self._take_group(), JournalOutcomeUnknownError, cause)
         self._refuse(JournalUnsettledError)
 
     def _take_group(self) -> list[_Queued[State]]:
@@ -257,7 +305,24 @@ class Journal(Generic[State]):
         return group
 
     def _refuse(self, error: type[JournalClosedError | JournalUnsettledError]) -> None:
-        """Tell everyone in the queue that nothing of theirs was written."""
+        """Tell everyone in the queue, or all who are closed out, that nothing was written."""
         refused, self._queue = self._queue, []
-        for queued in refused:
-            queued.finish(error(self.path), self._cause)
+        self._end(refused, error, self._cause)
+        if error is JournalClosedError:
+            for waiting in self._waiting:
+                waiting.error = error(self.path)
+                waiting.decided.set()
+            self._waiting.clear()
+        self._let_in()
+
+    def _end(
+        self,
+        ended: list[_Queued[State]],
+        error: type[_Refusal] | None = None,
+        cause: IoError | None = None,
+    ) -> None:
+        """Tell each waiter how its edit ended."""
+        for queued in ended:
+            queued.error = None if error is None else error(self.path)
+            queued.cause = cause
+            queued.done.set()

@@ -15,8 +15,10 @@ from sim.model import Entries, Sight, Write
 from sim.open_scan import OpenScan, View
 from sim.operations import Operation
 from sim.oracle import Violation
+from sim.service_client import ServiceClient
+from sim.services import Service
 from sim.sights import Lookout
-from sim.surroundings import Surroundings
+from sim.surroundings import RefusedError, Surroundings
 from sim.values import account, make_value, place
 from tempest import Durability, Snapshot, Store
 
@@ -38,6 +40,7 @@ class Client:
         self._writes = 0
         self._snapshots: dict[int, tuple[Snapshot, Lookout]] = {}
         self._scans: dict[int, OpenScan] = {}
+        self._services = ServiceClient(world, number, store, self._write, self._value)
 
     async def run(self, operations: tuple[Operation, ...]) -> None:
         """Perform operations one after the other; let go of everything at the end."""
@@ -57,6 +60,8 @@ class Client:
             self._world.answer(name, "throttled")
         except trio.WouldBlock:
             self._world.answer(name, "would block")
+        except RefusedError:
+            self._world.answer(name, "refused")
         except tempest.TempestError as error:
             self._world.take_error(name, error)
         else:
@@ -80,6 +85,8 @@ class Client:
                 await self._cancelled(operation)
             case ops.Sync() | ops.Flush() | ops.Compact():
                 await self._upkeep(operation)
+            case _ if isinstance(operation, Service):
+                await self._services.perform(operation)
             case _:
                 await self._other(operation)
 
@@ -132,7 +139,7 @@ class Client:
                     batch.put(key, value)
 
     async def _write(
-        self, entries: Entries, level: ops.Level, call: Callable[[], Awaitable[None]]
+        self, entries: Entries, level: ops.Level, call: Callable[[], Awaitable[object]]
     ) -> None:
         """Write, and note what became of it: done, refused, or nobody knows."""
         if not entries:  # nothing enters the log, so nothing is promised
@@ -305,6 +312,7 @@ class Client:
             await scan.rows.aclose()
         for view, _ in self._snapshots.values():
             await view.aclose()
+        await self._services.let_go()
 
     # The rest.
 

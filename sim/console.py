@@ -30,6 +30,7 @@ SIGNS = {
     "failed": "x",
     "cancelled": "~",
     "throttled": "~",
+    "refused": "~",
     "would block": "~",
     OPEN: "?",
 }

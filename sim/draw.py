@@ -21,12 +21,15 @@ from sim.script import (
     Latency,
     Life,
     OptionSet,
+    Recover,
+    RecoverKind,
     Rot,
     RotKind,
     Script,
     When,
 )
 from sim.seeds import Seeds
+from sim.service_draw import draw_more_options, strew
 from sim.workload import Drawer, Keys, draw_options, draw_race
 
 LIVES_MIN = 4
@@ -42,6 +45,9 @@ DAMAGES: tuple[DamageKind, ...] = (
     *("rot", "rot", "rot", "stale", "stale", "misdirected", "misdirected"),
     *("shortened", "missing", "swapped", "doubled"),
     *("flipped read", "blank read", "crossed read"),
+)
+RECOVERS: tuple[RecoverKind, ...] = (
+    *("checkpoint", "checkpoint", "newest valid", "backup"),
 )
 DAMAGED: tuple[DamagedFile, ...] = ("table", "log", "log", "manifest")
 POLICIES = (
@@ -67,10 +73,14 @@ def draw(seed: int) -> Script:
         lives.append(_life(part, drawer, clients, is_sound=is_sound))
         lives += _nested(part, is_sound=is_sound)
     lives.append(_last(seeds.child("last"), drawer, clients, is_sound=is_sound))
+    more = seeds.child("services")
     return Script(
         seed=seed,
         keys=keys.of_client,
-        lives=tuple(lives),
+        lives=tuple(
+            _with_services(more.child(str(number)), life, keys)
+            for number, life in enumerate(lives)
+        ),
         option_sets=_option_sets(seed, seeds.stream("option sets")),
     )
 
@@ -107,6 +117,32 @@ def _life(seeds: Seeds, drawer: Drawer, clients: int, *, is_sound: bool) -> Life
         race=_race(seeds.stream("race")),
         damages=_damages(seeds.stream("damages"), 0.2),
         ending=ending,
+    )
+
+
+def _with_services(seeds: Seeds, life: Life, keys: Keys) -> Life:
+    """Add what came later, each part of its own stream: the rest stays as it was drawn."""
+    clients, count = strew(seeds.stream("clients"), life.clients, keys.of_client)
+    ending = life.ending
+    if ending.operations:
+        ending = attrs.evolve(ending, operations=ending.operations + count)
+    return attrs.evolve(
+        life,
+        options=(*life.options, *draw_more_options(seeds.stream("options"))),
+        clients=clients,
+        recover=_recover(seeds.stream("recover")),
+        ending=ending,
+    )
+
+
+def _recover(random: Random) -> Recover | None:
+    if random.random() < 0.85:
+        return None
+    return Recover(
+        what=random.choice(RECOVERS),
+        which=random.choice((0, 0, 1, 2)),
+        io=random.choice((None, random.randrange(10), random.randrange(60))),
+        seed=random.getrandbits(32),
     )
 
 

@@ -14,13 +14,15 @@ from io_backends import (
     Stuck,
 )
 from journal import JournalError
+from sim.checkpoint_client import listed
 from sim.faults import STORE
+from sim.keepsakes import Listed
 from sim.model import Sight
 from sim.operations import Scan
 from sim.oracle import Violation
 from sim.schedule import waiting
 from sim.sights import Lookout, check_common, is_common
-from sim.values import account
+from sim.values import account, session_key
 from tempest import HealthState, Store
 
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ PREPARING = (
     OpKind.WRITE,
     OpKind.SYNC,
 )  # a manifest, before it has its name
-# What nobody needs to hear of: a removal is done again, a read that may not wait by one that may.
-ABSORBED = (OpKind.REMOVE, OpKind.READ_NOWAIT, OpKind.LIST)
+# What nobody needs to hear of: a removal is done again, a read that may not wait by one that may,
+# and what gets no second name is copied.
+ABSORBED = (OpKind.REMOVE, OpKind.READ_NOWAIT, OpKind.LIST, OpKind.LINK)
 
 
 def _is_absorbed(hit: Hit, delayed: list[int], names: list[str]) -> bool:
@@ -56,9 +59,11 @@ def _is_absorbed(hit: Hit, delayed: list[int], names: list[str]) -> bool:
     found_no_handle = (
         isinstance(fault, FailOp)
         and fault.error in ("EMFILE", "ENFILE")
-        and "table-" in op.path
+        and (op.kind is OpKind.OPEN or "table-" in op.path)
     )
     would_block = op.kind is OpKind.WRITE_NOWAIT and op.index in delayed
+    # A backup's journal that cannot be ended as it should be goes on in another generation.
+    is_upkeep |= op.path.startswith("backup ") and "/manifest-" in op.path
     return op.kind in ABSORBED or is_upkeep or found_no_handle or would_block
 
 
@@ -128,14 +133,24 @@ class Inspection:
         if content is None:
             life.io.power_off()
             await trio.sleep_forever()
-        self._explain(content)
+        serials, position = await store.sessions(), store.position
+        restored = life.elsewhere.take_restored(position.timeline)
+        if restored is not None:
+            restored.check(content, serials)
+        else:
+            self._explain(content, serials)
+        infos = listed(await store.checkpoints())
+        self._take_checkpoints(infos, is_blind=restored is not None)
         self._explain_race(content)
         check_common(content)
         self.has_common = account(0) in content
-        if world.has_common and not self.has_common:
+        if world.has_common and not self.has_common and restored is None:
             raise Violation("outcome-pinned", "the bank was there after a recovery")
         world.has_common = self.has_common
-        life.model.rebase({k: v for k, v in content.items() if not is_common(k)})
+        world.recovered_position = position
+        sessions = {session_key(name): b"%d" % n for name, n in serials.items()}
+        own = {k: v for k, v in content.items() if not is_common(k)}
+        life.model.rebase(own | sessions)
         world.is_power_lost = world.is_killed = False
 
     async def _read_all(self, store: Store) -> dict[bytes, bytes] | None:
@@ -159,7 +174,14 @@ class Inspection:
             return dict(forward)
         return None
 
-    def _explain(self, content: dict[bytes, bytes]) -> None:
+    def _take_checkpoints(self, infos: list[Listed], *, is_blind: bool) -> None:
+        """Check that those are there that were acknowledged, and take in the others."""
+        keepsakes = self._life.keepsakes
+        before, model = keepsakes.kept(), self._life.model
+        keepsakes.listed(infos, before, model, is_settled=True, is_blind=is_blind)
+        self._life.mark("a checkpoint survives", when=bool(before))
+
+    def _explain(self, content: dict[bytes, bytes], serials: dict[str, int]) -> None:
         model, world, marks = self._life.model, self._life.world, self._life.marks
         was_written = any(track.writes for track in model.tracks)
         asked = model.asked()
@@ -171,13 +193,15 @@ class Inspection:
             else model.durable
         )
         name = "prefix-no-hole" if was_written else "outcome-pinned"
-        model.check_batches(content, model.owners)
+        sessions = {session_key(name): b"%d" % n for name, n in serials.items()}
+        model.check_batches(content | sessions, model.owners)
         whole = Sight.between([0] * len(asked), asked, name, name)
         sight = Sight.between(lows, asked, "acknowledged-survives", "prefix-no-hole")
         lookout, promised = Lookout(model, whole), Lookout(model, sight)
         rows = sorted(content.items())
-        lookout.rows(WHOLE, rows)
-        promised.rows(WHOLE, rows)
+        for one in (lookout, promised):
+            one.rows(WHOLE, rows)
+            one.sessions(serials)
         if world.is_power_lost and was_written:
             cuts = model.cuts(sight)
             marks.sometimes("all writes survive a cut", when=cuts == asked)
@@ -288,13 +312,16 @@ class Inspection:
                 raise Violation("leak", "a second opener got the lock")
             async with store.scan() as rows:
                 found = [row async for row in rows]
+            serials = await store.sessions()
         finally:
             await opening.__aexit__(None, None, None)
         life.marks.sometimes("a read-only store reads")
         sight = Sight.between(
             [0] * model.clients, model.asked(), "prefix-no-hole", "prefix-no-hole"
         )
-        Lookout(model, sight).rows(WHOLE, found)
+        lookout = Lookout(model, sight)
+        lookout.rows(WHOLE, found)
+        lookout.sessions(serials)
 
     def mark_hit(self, hit: Hit) -> None:
         """Mark which fault met which operation."""

@@ -18,9 +18,11 @@ import tempest
 from io_backends import PowerLostError, VirtualDisk
 from sim.client import Client
 from sim.digest import word
+from sim.elsewhere import Elsewhere
 from sim.faults import STORE, is_damage
 from sim.hazards import Hazards
 from sim.inspection import Inspection, check_cause, rest, settle
+from sim.life_services import LifeServices
 from sim.operations import Cancelled, Operation, Swap, Transfer
 from sim.oracle import Violation, leaves
 from sim.races import Race
@@ -47,7 +49,7 @@ class Leave(Protocol):
     ) -> bool | None: ...
 
 
-class LifeWorld:
+class LifeWorld(LifeServices):
     """One life: what its clients share."""
 
     def __init__(self, world: "World", life: Life, number: int) -> None:
@@ -75,6 +77,7 @@ class LifeWorld:
         self.io = self.hazards.make_io()
         self.inspection = Inspection(self)
         self.structure = Structure(self)
+        self.elsewhere = Elsewhere(self)
 
     # What clients call.
 
@@ -149,6 +152,7 @@ class LifeWorld:
 
     async def live(self) -> None:
         """Open, work, end; whatever the end is, the next life finds the disk it left."""
+        await self.recover()
         self.observer.life_begun(self.number, self.life, self.io)
         self.hazards.prepare()
         with trio.CancelScope() as scope:

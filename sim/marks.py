@@ -5,8 +5,10 @@ Invariants
 """
 
 from collections.abc import Iterable
+from typing import get_args
 
 from sim import operations
+from sim.services import Cancellable, Service
 
 CALLS = (
     *("Put", "Delete", "Batch", "Update", "Get", "GetMany", "Scan"),
@@ -17,6 +19,8 @@ OTHERS = (
     *("ScanOpen", "ScanRead", "ScanClose", "WaitWritable", "Look", "Sleep"),
     *("Transfer", "Swap", "Mistake", "OpenTwice"),
 )
+SERVICES = tuple(kind.__name__ for kind in get_args(Service))
+CANCELLABLE = tuple(kind.__name__ for kind in get_args(Cancellable))
 FAULTS = (
     *("FailOp", "LateError", "BitFlip", "StaleRead", "MisdirectedRead"),
     *("Slow", "Stuck", "PowerCut"),
@@ -77,6 +81,19 @@ SITUATIONS = {
     *("a snapshot is held", "tombstones in tables", "the block cache hits"),
     *("orphan planted", "copy planted", "garbage planted", "temporary planted"),
     *("damage is found", "a read-only store reads", "a second opener is refused"),
+    *(f"{name} done" for name in SERVICES),
+    *(f"{name} cancelled" for name in CANCELLABLE),
+    *(f"{name} failed" for name in CANCELLABLE if name != "CheckpointWait"),
+    *("Checkpoint refused", "CheckpointStart refused"),
+    *("a backup is read after a crash", "estimates are compared"),
+    *("a checkpoint survives", "a checkpoint is read after a crash"),
+    *("a checkpoint is restored", "a backup is restored", "a cut while restoring"),
+    *("a backup is brought up to date", "a consumer has caught up"),
+    *(
+        "a position is lost",
+        "a collection frees segments",
+        "a collection copies values",
+    ),
     *("one client", "four clients", "an empty key", "a long key", "a large value"),
 }
 for _name in (*CALLS, *OTHERS):

@@ -16,14 +16,18 @@ from io_backends import Io, VirtualDisk, VirtualIo
 from sim import operations as ops
 from sim.client import Client
 from sim.digest import Digest, word
+from sim.followers import Follower
+from sim.keepsakes import Content, Keepsakes, Serials
 from sim.model import Model
 from sim.operations import Operation
 from sim.oracle import Violation
 from sim.schedule import Schedule, run as run_schedule
 from sim.script import Life, OptionSet, Script, make_options
 from sim.seeds import Seeds
+from sim.service_draw import draw_more_options
 from sim.values import first_deposit
 from sim.workload import Drawer, Keys, draw_options
+from tempest import Position
 
 COMPARED = (
     *(ops.Put, ops.Delete, ops.Batch, ops.Update, ops.Get, ops.GetMany, ops.Scan),
@@ -44,6 +48,10 @@ class Plain:
     is_troubled: bool = False
     common_lock: trio.Lock = attrs.field(factory=trio.Lock)
     digest: Digest = attrs.field(factory=Digest)
+    keepsakes: Keepsakes = attrs.field(factory=Keepsakes)
+    followers: dict[str, Follower] = attrs.field(factory=dict)
+    is_automatic: bool = False
+    recovered_position: Position = attrs.field(factory=lambda: Position(0, 0))
 
     def begin(self, client: int, operation: Operation) -> None:
         """Nothing is counted here."""
@@ -65,6 +73,14 @@ class Plain:
 
     async def open_twice(self, *, read_only: bool) -> None:
         """Who else opens the store is not compared."""
+
+    def mark(self, situation: str, *, when: bool = True) -> None:
+        """Nothing is counted here."""
+
+    async def read_elsewhere(
+        self, folder: str, checkpoint: bytes | None
+    ) -> tuple[Content, Serials] | None:
+        """Nobody else reads."""
 
 
 @attrs.frozen
@@ -90,9 +106,10 @@ def draw_comparison(seed: int, operations: int = 150, sets: int = 40) -> Compari
 
 def draw_option_sets(random: Random, count: int) -> tuple[OptionSet, ...]:
     """Draw options that answers do not depend on."""
-    drawn = (draw_options(random) for _ in range(count))
+    drawn = [draw_options(random) for _ in range(count)]
     return tuple(
         tuple((name, value) for name, value in options if name != "durability")
+        + draw_more_options(random)
         for options in drawn
     )
 

@@ -16,10 +16,12 @@ Invariants
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 
 import attrs
 
 from sim.oracle import Violation
+from sim.values import SESSION, is_session
 
 Content = Mapping[bytes, bytes]
 Entries = Mapping[bytes, bytes | None]
@@ -79,6 +81,12 @@ class Model:
         self.tracks = [Track() for _ in range(clients)]
         self.durable = [0] * clients
         self.flushed = [0] * clients
+
+    def kept(self) -> "Model":
+        """Return the model of this epoch: it hears of its writes, and of no later recovery."""
+        kept = copy(self)
+        kept.former = set(self.former)
+        return kept
 
     # What clients do.
 
@@ -183,8 +191,10 @@ class Model:
             raise self._impossible(sight, key, value)
         if not mask & sight.masks[client]:
             is_back = value is not None and self._was_deleted(sight, client, key, mask)
+            is_promise = sight.name == "acknowledged-survives"
+            name = "session" if is_session(key) and not is_promise else sight.name
             raise Violation(
-                "no-resurrection" if is_back else sight.name,
+                "no-resurrection" if is_back else name,
                 f"{key!r} is {value!r}: of client {client}, at least "
                 f"{sight.lows[client]} of {len(self.tracks[client].writes)} writes must be "
                 f"seen, and what else was seen does not fit. {self.story(key)}",
@@ -230,6 +240,8 @@ class Model:
 
     def _impossible(self, sight: "Sight", key: bytes, value: bytes | None) -> Violation:
         detail = f"{key!r} is {value!r}. {self.story(key)}"
+        if is_session(key):
+            return Violation("session", detail)
         if value is None:
             return Violation(sight.name, detail)
         if value in self.former:
@@ -272,8 +284,10 @@ class Model:
     def _check_batch(
         self, track: Track, write: Write, content: Content, seen: set[bytes]
     ) -> None:
-        is_there = any(
-            value is not None and content.get(key) == value
+        is_there = any(  # a serial proves nothing: one that was not used is given again
+            value is not None
+            and content.get(key) == value
+            and not key.startswith(SESSION)
             for key, value in write.entries.items()
         )
         for key, value in write.entries.items() if is_there else ():

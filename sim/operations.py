@@ -9,7 +9,10 @@ from typing import Literal
 
 import attrs
 
-Level = Literal["memory", "os", "disk"]
+from sim import services
+from sim.services import Service
+
+Level = services.Level
 Wrong = Literal["key", "value", "level", "limit", "large key", "large batch"]
 
 
@@ -210,7 +213,7 @@ class Cancelled:
     operation: (
         "Put | Delete | Batch | Update | Get | GetMany | Scan | Sync | Flush | Compact | "
         "SnapshotOpen | SnapshotRead | SnapshotClose | ScanOpen | ScanRead | ScanClose | "
-        "WaitWritable | Transfer | Swap | OpenTwice"
+        "WaitWritable | Transfer | Swap | OpenTwice | Service"
     )
     seconds: float = 0.0
 
@@ -240,6 +243,7 @@ Operation = (
     | Sleep
     | Transfer
     | Swap
+    | Service
     | Mistake
     | Cancelled
 )

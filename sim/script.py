@@ -17,7 +17,7 @@ import attrs
 
 import io_backends
 from io_backends import CrashPolicy, Fault
-from sim import operations
+from sim import operations, services
 from sim.operations import Operation
 from tempest import Compression, Durability, Options
 
@@ -35,6 +35,7 @@ DamageKind = Literal[
     "blank read",
     "crossed read",
 ]
+RecoverKind = Literal["checkpoint", "newest valid", "backup"]
 DamagedFile = Literal["table", "log", "manifest"]
 OptionSet = tuple[tuple[str, int | float | str | bool], ...]
 
@@ -90,6 +91,20 @@ class Damage:
 
 
 @attrs.frozen(kw_only=True)
+class Recover:
+    """The store becomes, before it is opened, what was kept of it: the newest is `which` 0.
+
+    The power goes before the `io`-th Io operation of that; never if it is None. `seed` says what
+    is left then.
+    """
+
+    what: RecoverKind = "checkpoint"
+    which: int = 0
+    io: int | None = None
+    seed: int = 0
+
+
+@attrs.frozen(kw_only=True)
 class Life:
     """From one opening to one ending.
 
@@ -109,6 +124,7 @@ class Life:
     clock_jump: float = 0.0
     clock_pace: float = 1.0
     cancel_seconds: float | None = None
+    recover: Recover | None = None
     rots: tuple[Rot, ...] = ()
     damages: tuple[Damage, ...] = ()
     race: tuple[tuple[Operation, ...], ...] = ()
@@ -150,7 +166,7 @@ def make_options(life: Life) -> Options:
 
 def parse(text: str) -> Script:
     """Make a script from its `repr`."""
-    names = vars(io_backends) | vars(operations) | globals()
+    names = vars(io_backends) | vars(services) | vars(operations) | globals()
     script = eval(text, {"__builtins__": {}}, names)  # from the same hand
     if not isinstance(script, Script):
         raise TypeError(f"expected a Script, found {type(script).__name__}")

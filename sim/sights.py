@@ -20,7 +20,9 @@ from sim.values import (
     RING,
     START_BALANCE,
     account,
+    is_session,
     place,
+    session_key,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +56,15 @@ class Lookout:
             self.value(key, value)
         self._model.cuts(self.sight)
 
+    def sessions(self, serials: "Mapping[str, int]") -> None:
+        """Take in the serial number of every session; one that is not named has none."""
+        found = {session_key(name): b"%d" % serial for name, serial in serials.items()}
+        for key in filter(is_session, self._model.owners):
+            self.value(key, found.pop(key, None))
+        if found:
+            raise Violation("session", f"nobody opened {found}")
+        self._model.cuts(self.sight)
+
     def rows(self, scan: Scan, rows: Sequence[Row | bytes]) -> None:
         """Take in the rows of a scan, and what is missing between them."""
         found: Mapping[bytes, bytes | None] = {
@@ -67,7 +78,7 @@ class Lookout:
         is_whole = scan.limit is None or len(rows) < scan.limit
         self._owned(scan, found, keys, is_whole=is_whole)
         for key in keys:
-            if key not in self._model.owners and not is_common(key):
+            if is_session(key) or not (key in self._model.owners or is_common(key)):
                 raise Violation("no-phantom", f"a scan found {key!r}, nobody's key")
         self._model.cuts(self.sight)
         if is_whole and not scan.keys_only and covers_all(scan):
@@ -83,6 +94,8 @@ class Lookout:
     ) -> None:
         """Take in what a scan says of every key that somebody owns."""
         for key in filter(partial(in_range, scan), self._model.owners):
+            if is_session(key):
+                continue
             if key in found:
                 if not scan.keys_only:
                     self.value(key, found[key])

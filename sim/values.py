@@ -12,6 +12,9 @@ BANK = b"bank/"
 RING = b"ring/"
 RACE = b"race/"
 COMMON = (BANK, RING, RACE)
+SESSION = b"session/"  # what the model keeps the serial number of a session under
+SLOTS = 2  # sessions, and tickets of checkpoints, of each client
+FOLDERS = 2  # of backups
 ACCOUNTS = 4
 PLACES = 5
 START_BALANCE = 100
@@ -42,3 +45,18 @@ def first_deposit() -> dict[bytes, bytes]:
     """Return what the bank and the ring begin with."""
     bank = {account(n): b"%d" % START_BALANCE for n in range(ACCOUNTS)}
     return bank | {place(n): place(n + 1) for n in range(PLACES)}
+
+
+def session_name(client: int, slot: int) -> str:
+    """Return the name of a client's session."""
+    return f"client {client}, {slot}"
+
+
+def session_key(name: str) -> bytes:
+    """Return under which key the model keeps the serial number of a session."""
+    return SESSION + name.encode()
+
+
+def is_session(key: bytes) -> bool:
+    """Whether a key is none of the store's: the model keeps a serial number under it."""
+    return key.startswith(SESSION)

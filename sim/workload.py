@@ -15,6 +15,7 @@ import attrs
 
 from sim import operations as ops
 from sim.operations import Level, Operation
+from sim.service_draw import SERVICES, draw_service
 from sim.values import ACCOUNTS, PLACES, RACE
 
 LEVELS: tuple[Level, ...] = ("memory", "os", "disk")
@@ -216,6 +217,8 @@ class Drawer:
                 return self._cancelled(number)
             case "common":
                 return self._common()
+            case _ if kind in SERVICES:
+                return draw_service(random, kind, self._keys.of_client[number])
             case _:
                 return self._plain(kind)
 

@@ -15,6 +15,7 @@ from sim import schedule
 from sim.clock import JumpClock, StuckError
 from sim.digest import Digest
 from sim.faults import CONTRACTS, History, has_lies
+from sim.keepsakes import Keepsake, Keepsakes
 from sim.life import LifeWorld
 from sim.marks import Marks
 from sim.metamorphic import check_answers, comparison_of
@@ -23,9 +24,12 @@ from sim.oracle import Violation, leaves
 from sim.record import OBSERVER, Observer
 from sim.script import Script
 from sim.seeds import Seeds
+from sim.values import SLOTS, session_key, session_name
 from sim.workload import Keys
+from tempest import Position
 
 if TYPE_CHECKING:
+    from sim.followers import Follower
     from sim.hazards import LateWrite, Lie
     from sim.races import Race
     from sim.structure import Levels
@@ -70,7 +74,14 @@ class World:
         self.disk = VirtualDisk()
         clients = max((len(life.clients) for life in script.lives), default=1)
         self.keys = keys_of(script)
-        self.model = Model(self.keys, max(1, clients))
+        self.model = Model(self.keys | sessions_of(script), max(1, clients))
+        self.keepsakes = Keepsakes()
+        self.restored: Keepsake | None = (
+            None  # what the store became before this opening
+        )
+        self.is_restored_for_sure = False
+        self.followers: dict[str, Follower] = {}
+        self.recovered_position = Position(0, 0)
         self.violation: Violation | None = None
         self.operations = self.crashes = self.crashes_in_a_row = self.io_calls = 0
         self.faults: dict[str, int] = {}
@@ -172,3 +183,22 @@ class World:
 def keys_of(script: Script) -> dict[bytes, int]:
     """Return every key that clients write, and its owner, in a fixed order."""
     return Keys(script.keys).owners()
+
+
+def sessions_of(script: Script) -> dict[bytes, int]:
+    """Return under which keys the model keeps serials of sessions, and whose they are."""
+    is_used = any(
+        type(part).__name__.startswith("Session")
+        for life in script.lives
+        for operations in life.clients
+        for operation in operations
+        for part in (operation, getattr(operation, "operation", None))
+    )
+    if not is_used:
+        return {}
+    clients = max((len(life.clients) for life in script.lives), default=0)
+    return {
+        session_key(session_name(client, slot)): client
+        for client in range(clients)
+        for slot in range(SLOTS)
+    }

@@ -4,7 +4,7 @@ The payload of a log frame and of a table block is one MessagePack array:
 
     run := [keyspace, keys, values, sequence_base, sequence_deltas, kinds, expiries]
 
-    keyspace         int, 0 (others are reserved)
+    keyspace         int, a `Keyspace`; tables hold none but USER
     keys, values     arrays of bin; the value of a delete is empty
     sequence_base    int
     sequence_deltas  bin, empty: entry i has sequence_base + i; else one little-endian unsigned
@@ -22,26 +22,42 @@ import sys
 from array import array
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import compress
 
 import msgspec
 
 from tempest.errors import UnsupportedFormatError
+from tempest.pointers import POINTER_BYTES
 
 SEQUENCE_MAX = 2**63 - 1
 
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_WRITTEN = b"\x00\x01"
+_WRITTEN = b"\x00\x01\x02"
 _number = int.from_bytes
 
 
+class Keyspace(IntEnum):
+    """Whose keys a run holds.
+
+    `SESSIONS` runs stand in log frames only, beside the operations that they count: the key is
+    the name of a session, the value its last serial number (`tempest.session`).
+    """
+
+    USER = 0
+    SESSIONS = 1
+
+
 class Kind(IntEnum):
-    """What an entry does to its key. Only puts and deletes are written today."""
+    """What an entry does to its key. Puts, deletes and (in tables) pointers are written today."""
 
     PUT = 0
     DELETE = 1
     POINTER = 2
     MERGE = 3
     RANGE_DELETE = 4
+
+
+_POINTER = int(Kind.POINTER)
 
 
 class Columns(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -138,7 +154,9 @@ def encode_columns(columns: Columns) -> bytes:
     return _encoder.encode(columns)
 
 
-def decode_columns(data: bytes, path: str) -> Columns:
+def decode_columns(
+    data: bytes | memoryview, path: str, *, keyspace_max: int = 0
+) -> Columns:
     """Return the run in `data`, which came from the file at `path`.
 
     Raises `ValueError` (the caller knows file and offset) for what was never written, and
@@ -155,7 +173,7 @@ def decode_columns(data: bytes, path: str) -> Columns:
         raise ValueError(f"sequence base {columns.sequence_base} is out of bounds")
     if columns.kinds:
         _check_kinds(columns, path)
-    if columns.keyspace or columns.expiries:
+    if not 0 <= columns.keyspace <= keyspace_max or columns.expiries:
         raise UnsupportedFormatError(path, "its entries have keyspaces or expiry times")
     return columns
 
@@ -163,6 +181,11 @@ def decode_columns(data: bytes, path: str) -> Columns:
 def _check_kinds(columns: Columns, path: str) -> None:
     if len(columns.kinds) != len(columns.keys):
         raise ValueError(f"{len(columns.kinds)} kinds for {len(columns.keys)} entries")
+    if Kind.POINTER in columns.kinds:
+        is_pointer = map(_POINTER.__eq__, columns.kinds)
+        lengths = map(len, compress(columns.values, is_pointer))
+        if any(map(POINTER_BYTES.__ne__, lengths)):
+            raise ValueError("a pointer has the wrong length")
     others = columns.kinds.translate(None, _WRITTEN)
     if not others:
         return

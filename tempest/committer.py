@@ -23,16 +23,37 @@ from tempest.log import HybridLog, SegmentMeta, Visibility
 from tempest.memory import Memtables
 from tempest.options import Options
 from tempest.segments import SegmentKeeper
-from tempest.version import LIFE_SEQUENCES, Manifest, VersionEdit
+from tempest.session_serials import SessionSerials
+from tempest.version import LIFE_SEQUENCES, Manifest, SessionMark, Version, VersionEdit
 from tempest.wakeup import Pulse, Wakeup
 
-FRAME_BYTES_MAX = 256 << 10
+LOG_BYTES_A_MEMTABLE_BYTE = 8
 RETRY_SECONDS_MIN = 0.01
 RETRY_SECONDS_MAX = 1.0
 
 
 def _nothing() -> None:
     pass
+
+
+@attrs.define(eq=False)
+class _Roll:
+    """A wish for the log to go on in another segment; `version` is pinned when it has."""
+
+    version: Version | None = None
+
+
+@attrs.frozen
+class Cut:
+    """A moment in log order: all up to `sequence`, and nothing else, lies below `address`.
+
+    `indexed` is where the active memtable begins; `sessions` the serials of what lies below.
+    """
+
+    address: int
+    sequence: int
+    indexed: int
+    sessions: tuple[SessionMark, ...]
 
 
 @attrs.define(eq=False)
@@ -45,17 +66,37 @@ class Committer:
     manifest: Manifest
     health: HealthMonitor
     options: Options
+    sessions: SessionSerials = attrs.field(factory=SessionSerials)
     progress: Pulse = attrs.field(factory=Pulse)
     on_durable: Callable[[], None] = _nothing
+    on_growth: Callable[[], None] | None = (
+        None  # called with every write if it is there
+    )
     work: Wakeup = attrs.field(factory=Wakeup)
+    leaves_marks: bool = (
+        True  # behind an idle sync; not once the manifest will say where the log ends
+    )
     is_entering: bool = False  # a large batch is entering the open frame, step by step
+    settled: int = attrs.field(init=False)  # all below is durable, and visible
+    _frame_bytes_max: int = attrs.field(init=False)
+    _memtable_bytes_max: int = attrs.field(init=False)
+    _unsynced_bytes_max: int = attrs.field(init=False)
     _flush_asked: bool = False
     _sync_asked: bool = False
     _sync_owed: bool = False  # asked for, and sealed since
     _switch_asked: bool = False
+    _room_asked: int = 0  # bytes that a write on the spot wants to find in the segment
+    _cuts_asked: list[Callable[[Cut], None]] = attrs.field(factory=list)
+    _rolls: list[_Roll] = attrs.field(factory=list)
     _keeper: SegmentKeeper = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        options = self.options
+        share = int(options.mutable_fraction * options.memtable_bytes_max)
+        self._frame_bytes_max = max(1, share)  # what gathers without being asked for
+        self._memtable_bytes_max = options.memtable_share_bytes
+        self._unsynced_bytes_max = options.unsynced_bytes_max
+        self.settled = self.log.durable
         self._keeper = SegmentKeeper(
             self.log, self.manifest, self.options.segment_bytes_max
         )
@@ -79,8 +120,20 @@ class Committer:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether another sync has returned since: no late error can take it back."""
-        return not self.log.open and self.log.data_end <= self.log.confirmed
+        """Whether another sync has returned since, marks included: no late error can take it back."""
+        return not self.log.open and self.log.tail <= self.log.confirmed
+
+    @property
+    def _is_memtable_full(self) -> bool:
+        """Whether the active memtable, or the log behind it, is large enough for a flush.
+
+        Few keys that are written again and again fill the log and not the memtable.
+        """
+        active, full = self.memtables.active, self._memtable_bytes_max
+        span = self.log.tail - active.first
+        return active.bytes >= full or (
+            bool(active) and span >= LOG_BYTES_A_MEMTABLE_BYTE * full
+        )
 
     def log_has_moved(self, segments: tuple[SegmentMeta, ...]) -> bool:
         """Whether what was being written has failed since these were the segments."""
@@ -89,22 +142,36 @@ class Committer:
         return failed or segments[-1:] != self.manifest.current.segments[-1:]
 
     def ask(
-        self, *, flush: bool = False, sync: bool = False, switch: bool = False
+        self,
+        *,
+        flush: bool = False,
+        sync: bool = False,
+        switch: bool = False,
+        room: int = 0,
     ) -> None:
-        """Ask for a commit of what has gathered: also with a sync, or a new memtable."""
+        """Ask for a commit of what has gathered: also with a sync, a new memtable, or room."""
         self._flush_asked |= flush
         self._sync_asked |= sync
         self._switch_asked |= switch
+        self._room_asked = max(self._room_asked, room)
         self.work.set()
+
+    def cut(self, take: Callable[[Cut], None], *, switch: bool) -> None:
+        """Seal what has gathered, also with a new memtable, and tell `take` where that ended."""
+        self._cuts_asked.append(take)
+        self.ask(sync=switch, switch=switch)  # a sync wakes the flush
 
     def note_growth(self) -> None:
         """Wake the committer if enough has gathered without anybody asking."""
+        log = self.log
         if (
-            self.log.open.bytes >= FRAME_BYTES_MAX
-            or self.memtables.active.bytes >= self.options.memtable_bytes_max
-            or self.log.unsynced_bytes >= self.options.unsynced_bytes_max
+            log.open.bytes >= self._frame_bytes_max
+            or self.memtables.active.bytes >= self._memtable_bytes_max
+            or log.unsynced_bytes >= self._unsynced_bytes_max
         ):
             self.work.set()
+        if self.on_growth is not None:
+            self.on_growth()
 
     def fail(self, error: Exception) -> None:
         """Note that a write on the spot has failed: the log must move on."""
@@ -113,6 +180,28 @@ class Committer:
         self.health.trouble(LOG, error)
         self.work.set()
 
+    async def roll(self) -> Version:
+        """Let the log go on in a new segment; return the version of that moment, pinned.
+
+        All that was written before is durable, confirmed and visible, and in files that are
+        never written to again: nothing in the version needs its last segment, the only one
+        without an end. The caller unpins it.
+        """
+        roll = _Roll()
+        self._rolls.append(roll)
+        self.work.set()
+        try:
+            while roll.version is None:
+                self.health.check_writable()
+                await self.progress.wait()
+        except BaseException:
+            if roll.version is not None:
+                self.manifest.unpin(roll.version)
+            else:
+                self._rolls.remove(roll)
+            raise
+        return roll.version
+
     async def run(self) -> None:
         """Commit whenever there is something to commit. Runs until cancelled."""
         while True:
@@ -120,7 +209,8 @@ class Committer:
             while self._has_work():
                 await self._commit_or_resume()
             await trio.lowlevel.checkpoint()
-            if not self._has_work() and self.log.durable == self.log.flushed:
+            is_idle = not self._has_work() and self.log.durable == self.log.flushed
+            if is_idle and self.leaves_marks:
                 self._mark()
 
     def _has_work(self) -> bool:
@@ -131,13 +221,25 @@ class Committer:
         return (
             log.segment.is_failed
             or self._switch_asked
+            or bool(self._rolls)
+            or self._lacks_room
+            or bool(self._cuts_asked)
             or (self._flush_asked and bool(log.open))
             or self._wants_sync()
             or log.flushed < log.tail
             or bool(log.open and not self.visibility.is_current)
-            or log.open.bytes >= FRAME_BYTES_MAX
-            or self.memtables.active.bytes >= self.options.memtable_bytes_max
+            or log.open.bytes >= self._frame_bytes_max
+            or self._is_memtable_full
         )
+
+    @property
+    def _lacks_room(self) -> bool:
+        """Whether what was asked for would find room in a new segment, and finds none in this."""
+        log, room = self.log, self._room_asked
+        if not room or log.segment is None:
+            return False
+        meta = log.segment.meta
+        return log.data_end > meta.first and log.tail + room > meta.limit
 
     def _wants_sync(self) -> bool:
         log = self.log
@@ -170,15 +272,22 @@ class Committer:
         # Taken now: who asks from here on may mean an entry that this frame will not hold.
         self._sync_owed |= self._sync_asked
         self._sync_asked = self._flush_asked = False
+        cuts, self._cuts_asked = self._cuts_asked, []
+        sequence = self.visibility.last
         gathered = log.open.take() if log.open else None
-        full = memtables.active.bytes >= self.options.memtable_bytes_max
-        if (full or self._switch_asked) and len(memtables.active):
+        if (self._is_memtable_full or self._switch_asked) and memtables.active:
             memtables.switch()
         self._switch_asked = False
         if gathered is not None:
             payload = await log.encode(gathered)
             log.seal(payload, gathered.last_sequence)
+            self.sessions.sealed(gathered.sessions)
         memtables.bound(log.tail)
+        if cuts:
+            indexed, sessions = memtables.active.first, self.sessions.serials()
+            cut = Cut(log.tail, sequence, indexed, sessions)
+            for take in cuts:
+                take(cut)
 
     async def _commit(self) -> None:
         log, visibility = self.log, self.visibility
@@ -189,12 +298,28 @@ class Committer:
             await log.flush()
             visibility.flushed = max(visibility.flushed, log.flushed_sequence)
             visibility.advance()
+        if self._rolls or self._lacks_room:
+            await self._roll()
+        self._room_asked = 0
         log.is_busy = False
         if self._wants_sync():
             self._sync_owed = False
             visibility.durable = max(visibility.durable, await log.sync())
             visibility.advance()
             self._durable_moved()
+
+    async def _roll(self) -> None:
+        """Go on in a new segment, unless nothing stands in this one, and tell who asked."""
+        log, visibility = self.log, self.visibility
+        assert log.segment is not None, "an open store has a segment"
+        if log.data_end > log.segment.meta.first:  # else there are marks at most
+            await self._keeper.roll()
+        for roll in self._rolls:
+            roll.version = self.manifest.pin()
+        self._rolls.clear()
+        visibility.durable = max(visibility.durable, log.flushed_sequence)
+        visibility.advance()
+        self._durable_moved()
 
     async def _keep_life(self) -> None:
         """Begin another life before this one runs out of sequences."""
@@ -223,6 +348,8 @@ class Committer:
         self._durable_moved()
 
     def _durable_moved(self) -> None:
+        self.settled = self.log.durable
+        self.sessions.advance(self.visibility.durable)
         self.progress.fire()
         self.on_durable()
 

@@ -8,12 +8,19 @@ Invariants
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import attrs
 import trio
 
 from io_backends import Io, Lock
 from journal import JournalError
+from tempest.checkpoint import (
+    Checkpointer,
+    Retention,
+    Shelf,
+    adopt_checkpoints,
+)
 from tempest.committer import Committer
 from tempest.errors import BackgroundError
 from tempest.fairness import Fairness
@@ -22,14 +29,18 @@ from tempest.maintenance import Maintenance
 from tempest.options import Options
 from tempest.reader import Reader
 from tempest.recovery import Recovered, RecoveryReport
+from tempest.session_serials import SessionSerials
 from tempest.snapshot import Positions
+from tempest.streams import Streams
 from tempest.table import BlockCache, TableCache
 from tempest.throttle import Throttle
 from tempest.translate import reason
-from tempest.version import SegmentEnd, VersionEdit
+from tempest.values import Values
+from tempest.version import SegmentEnd, Version, VersionEdit
 from tempest.writer import Writer
 
 CLOSING_FILES_SECONDS_MAX = 5.0
+ENDING_WORK_SECONDS_MAX = 1.0
 CLOSING_DELAYS_SECONDS = (0.01, 0.1, 1.0)  # between tries to note the end of the log
 
 
@@ -42,6 +53,8 @@ class Reading:
     fairness: Fairness
     blocks: BlockCache
     report: RecoveryReport
+    sessions: SessionSerials
+    shelf: Shelf
 
 
 @attrs.frozen
@@ -63,10 +76,28 @@ class Place:
                 self.lock.release()
 
 
-def make_tables(
-    place: Place, store_id: bytes, options: Options, tables_open_max: int
-) -> tuple[BlockCache, TableCache]:
-    """Share the cache budget: three quarters for blocks, one for indexes and filters."""
+@attrs.frozen
+class Caches:
+    """What is kept for reads: blocks, open tables, values and open segments."""
+
+    blocks: BlockCache
+    tables: TableCache
+    values: Values
+
+
+def make_caches(
+    place: Place, store_id: bytes, options: Options, held: Version | None = None
+) -> Caches:
+    """Share the cache budget: three quarters for blocks, one for indexes and filters.
+
+    A quarter as many segments as tables are open at once; all files of a version that is to be
+    `held` open fit in any case.
+    """
+    tables_max = options.tables_open_max
+    files_max = max(1, tables_max // 4)
+    if held is not None:
+        tables_max = max(tables_max, len(held.tables))
+        files_max = max(files_max, len(held.pointed_segments))
     blocks = BlockCache(options.cache_bytes_max * 3 // 4)
     tables = TableCache(
         place.io,
@@ -74,9 +105,11 @@ def make_tables(
         store_id,
         blocks,
         bytes_max=options.cache_bytes_max // 4,
-        tables_max=tables_open_max,
+        tables_max=tables_max,
     )
-    return blocks, tables
+    cached = options.read_cache_bytes_max
+    values = Values(place.io, place.folder, store_id, cached, files_max)
+    return Caches(blocks, tables, values)
 
 
 class Engine:
@@ -93,23 +126,16 @@ class Engine:
             manifest=recovered.manifest,
             health=self.health,
             options=options,
+            sessions=recovered.sessions,
         )
-        blocks, tables = make_tables(
-            place, recovered.store_id, options, options.tables_open_max
-        )
-        reader = Reader(
-            recovered.memtables,
-            recovered.manifest,
-            recovered.visibility,
-            tables,
-            self.health,
-        )
-        fairness, positions = Fairness(), Positions()
-        self.reading = Reading(reader, positions, fairness, blocks, recovered.report)
+        self.reading = _reading_of(place, recovered, options, self.health)
+        reader, positions = self.reading.reader, self.reading.positions
         self.throttle = Throttle(
             recovered.memtables, recovered.manifest, self.health, options
         )
-        self.writer = Writer(self.committer, reader, positions, self.throttle, fairness)
+        self.writer = Writer(
+            self.committer, reader, positions, self.throttle, self.reading.fairness
+        )
         self.maintenance = Maintenance(
             place.io,
             place.folder,
@@ -117,8 +143,17 @@ class Engine:
             self.committer,
             positions,
             self.throttle,
-            tables,
+            reader.tables,
+            reader.values,
         )
+        self.checkpointer = Checkpointer(self.maintenance)
+        self.retention = Retention(
+            self.reading.shelf,
+            recovered.manifest,
+            self.maintenance.coordinator,
+            options.checkpoints_kept,
+        )
+        self.streams = Streams(self.committer)
         self._options = options
         self._scopes: list[trio.CancelScope] = []
         self._journal_scope = trio.CancelScope(shield=True)
@@ -128,18 +163,26 @@ class Engine:
 
     def _connect(self) -> None:
         """Let the parts tell each other what has changed."""
-        self.committer.on_durable = self.maintenance.wake
-        self.manifest.on_change = self.maintenance.wake
+        self.committer.on_durable = self._durable_has_moved
+        self.maintenance.log_floors.append(self.streams.floor)
+        self.manifest.on_change = self.maintenance.note_change
         self.health.on_read_only = self._fail_waiters
+        adopt_checkpoints(self.maintenance, self.checkpointer, self.retention)
+
+    def _durable_has_moved(self) -> None:
+        self.streams.regions()  # no watermark may have moved back
+        self.maintenance.note_durable()
 
     def start(self, nursery: trio.Nursery) -> None:
         """Set the background tasks going."""
         tasks: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
             (LOG, self.committer.run),
-            ("flush", self.maintenance.run_flush),
-            ("compaction", self.maintenance.run_compaction),
-            ("sweep", self.maintenance.run_sweep),
             ("health", self.health.watch),
+            ("checkpoint", self.checkpointer.run),
+            *(
+                (work.value, partial(self.maintenance.run, work))
+                for work in self.maintenance.works
+            ),
         )
         self._running = len(tasks)
         nursery.start_soon(
@@ -150,7 +193,7 @@ class Engine:
             scope = trio.CancelScope(shield=True)
             self._scopes.append(scope)
             nursery.start_soon(self._run, source, task, scope)
-        self.maintenance.wake()
+        self.maintenance.note_change()
         self.committer.work.set()
 
     async def sync(self) -> None:
@@ -169,16 +212,20 @@ class Engine:
         seconds = self._options.close_seconds_max
         deadline = trio.current_time() + seconds
         self.health.close()
+        self.committer.leaves_marks = False
+        self.maintenance.coordinator.stop()
         self._wake_waiters()
         await self._until(deadline, errors, self._drain)
+        await self._let_work_end(deadline)
         await self._stop()
         self.health.is_over = True
         self.committer.visibility.fail(self.health.outcome_unknown)
         if not errors:
             await self._until(deadline, errors, self._seal_log, self.maintenance.sweep)
         # Whatever was given up, every file is closed; what hangs has time of its own.
-        tables, log = self.reading.reader.tables, self.committer.log
-        for close in (self.manifest.journal.aclose, tables.aclose, log.aclose):
+        reader, journal = self.reading.reader, self.manifest.journal
+        log = self.committer.log
+        for close in (journal.aclose, reader.aclose, log.aclose):
             limit = trio.current_time() + min(seconds, CLOSING_FILES_SECONDS_MAX)
             await self._until(max(deadline, limit), errors, close)
         self._journal_scope.cancel()
@@ -202,7 +249,10 @@ class Engine:
             errors.append(BackgroundError(f"closing took more than {seconds} seconds"))
 
     async def _drain(self) -> None:
-        """Wait until everything that was written is durable, whatever a late error says."""
+        """Wait until everything that was written is durable, whatever a late error says.
+
+        That holds for marks, too: what the manifest says of the log's end must not be a lie.
+        """
         committer = self.committer
         while not committer.is_confirmed:
             if self.health.is_log_lost:
@@ -210,23 +260,32 @@ class Engine:
             committer.ask(sync=True)
             await committer.progress.wait()
 
+    async def _let_work_end(self, deadline: float) -> None:
+        """Give work that has begun a moment to end by itself; what takes longer is cancelled."""
+        coordinator = self.maintenance.coordinator
+        for _ in range(2):
+            soon = trio.current_time() + ENDING_WORK_SECONDS_MAX
+            with trio.CancelScope(deadline=min(deadline, soon), shield=True):
+                await coordinator.wait_idle()
+            coordinator.cancel()
+
     async def _seal_log(self) -> None:
         """Say in the manifest where the log ends: nothing above that was ever acknowledged."""
-        end = self.committer.log.durable
-        closed = tuple(
-            SegmentEnd(segment.number, end)
-            for segment in self.manifest.current.segments
-            if segment.end is None
-        )
-        edit = VersionEdit(segments_closed=closed)
         for delay in CLOSING_DELAYS_SECONDS:
             try:
-                await self.manifest.append(edit)
+                await self.manifest.append(self._log_end())
             except JournalError:
                 await trio.sleep(delay)
             else:
                 return
-        await self.manifest.append(edit)
+        await self.manifest.append(self._log_end())
+
+    def _log_end(self) -> VersionEdit:
+        """Return the edit that closes the segment; the log may have been moving when it stopped."""
+        end = self.committer.log.durable
+        segments = self.manifest.current.segments
+        closed = tuple(SegmentEnd(s.number, end) for s in segments if s.end is None)
+        return VersionEdit(segments_closed=closed)
 
     async def _stop(self) -> None:
         """End the background tasks but the manifest's, which ends with its file."""
@@ -277,6 +336,30 @@ class Engine:
         self.committer.progress.fire()
         self.throttle.changed.fire()
         self.maintenance.shape_changed.fire()
+
+
+def _reading_of(
+    place: Place, recovered: Recovered, options: Options, health: HealthMonitor
+) -> Reading:
+    """Put together what reads a store that was recovered."""
+    caches = make_caches(place, recovered.store_id, options)
+    reader = Reader(
+        recovered.memtables,
+        recovered.manifest,
+        recovered.visibility,
+        caches.tables,
+        caches.values,
+        health,
+    )
+    return Reading(
+        reader,
+        Positions(),
+        Fairness(),
+        caches.blocks,
+        recovered.report,
+        recovered.sessions,
+        Shelf(place.io, place.folder, recovered.store_id, recovered.manifest),
+    )
 
 
 def _closing_error(error: Exception) -> BackgroundError:

@@ -194,9 +194,26 @@ class CheckpointError(TempestError):
     """A checkpoint could not be made, found or restored."""
 
     detail: str
+    next_step: str = (
+        "List what is there with store.checkpoints() or `tempest checkpoint list`"
+    )
 
     def __str__(self) -> str:
-        return f"{self.detail}. List what is there with store.checkpoints()."
+        return f"{self.detail}. {self.next_step}."
+
+
+@attrs.frozen(eq=False, str=False)
+class BackupError(TempestError):
+    """The folder is not one that this backup can be made in, or restored from or to."""
+
+    path: str
+    detail: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path!r} cannot be used: {self.detail}. Name an absent or empty folder, or "
+            "a backup of the same store; nothing in it was changed."
+        )
 
 
 @attrs.frozen(eq=False, str=False)

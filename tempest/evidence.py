@@ -9,6 +9,9 @@ longer names would be swept away as left over. But files outlive it that cannot 
 Numbers, lives and segments are made durable in the manifest before they are used, so after a
 power cut there is no such file.
 
+A generation that a backup wrote says so in its header (`BACKUP`). It was published whole, so it
+cannot be cut short; beside it such files are left over from a backup that did not end.
+
 Invariants
 - Only reads. What is not certainly a file of this store and life proves nothing.
 """
@@ -16,7 +19,7 @@ Invariants
 import attrs
 
 from io_backends import Io, NotFoundError
-from journal import Loaded
+from journal import Header, Loaded
 from tempest.errors import CorruptionError, UnsupportedFormatError
 from tempest.header import (
     HEADER_SIZE,
@@ -29,9 +32,18 @@ from tempest.log import holds_entered_frames, segment_number
 from tempest.table import table_number
 from tempest.version import Version
 
+BACKUP = 1  # the bit in `Header.compatible`
+
+
+def is_backup(header: Header) -> bool:
+    """Whether the generation is a backup's: nobody has opened the folder for writing since."""
+    return bool(header.compatible & BACKUP)
+
 
 async def check_nothing_is_lost(io: Io, folder: str, loaded: Loaded[Version]) -> None:
     """Raise `CorruptionError` if a file in the folder proves that edits are missing."""
+    if is_backup(loaded.header):
+        return
     version = loaded.state
     named = set(version.numbers)
     newest_segment = max((segment.number for segment in version.segments), default=-1)

@@ -8,16 +8,18 @@ Invariants
 - Versions that no reader position tells from their successor are dropped, tombstones only where
   no table may hold anything older. So it may be that nothing is left, and no table is made.
 - Level 0 gets one table: the one reserved number takes everything.
+- Values that stay in the log are pointed to, so the segments of the stretch must be settled: no
+  late error may move its frames any more. They are let go frame by frame, never held together.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from io_backends import Io
 from journal import decode_record
+from tempest.columns import Columns, Kind, make_columns
 from tempest.compaction import (
     JobResult,
     OutputPlan,
@@ -28,6 +30,7 @@ from tempest.compaction import (
     result_problems,
     run,
 )
+from tempest.header import checksum_at
 from tempest.iterator import (
     KeyRanges,
     concatenate,
@@ -36,10 +39,9 @@ from tempest.iterator import (
     retain,
     sort_run,
 )
-from tempest.log import FrameScanner, SegmentMeta, scan_frames
-
-if TYPE_CHECKING:
-    from tempest.columns import Columns
+from tempest.log import FrameScanner, SegmentMeta, scan_frames, value_addresses
+from tempest.options import VALUE_BYTES_MAX
+from tempest.pointers import Pointer
 
 RUN_ENTRIES = 2048
 
@@ -50,6 +52,7 @@ class FlushJob:
 
     `start` and `stop` are the addresses of the stretch; `positions` the sequences at which
     anybody reads or will read, ascending, the visible one last; `older` the keys of all tables.
+    Values of at least `separated_value_bytes_min` bytes stay where they are.
     """
 
     segments: tuple[SegmentMeta, ...]
@@ -58,6 +61,7 @@ class FlushJob:
     positions: tuple[int, ...]
     older: KeyRanges
     outputs: OutputPlan
+    separated_value_bytes_min: int = VALUE_BYTES_MAX + 1
 
 
 async def flush(io: Io, job: FlushJob, *, inline: bool) -> JobResult:
@@ -79,7 +83,7 @@ async def _flush(io: Io, job: FlushJob) -> JobResult:
     )
     outputs = TableOutputs(io, plan)
     try:
-        runs = _Runs(job.positions)
+        runs = _Runs(job.positions, job.separated_value_bytes_min)
         await runs.read(scanner)
         return await _merge(job, runs, outputs)
     finally:
@@ -89,8 +93,11 @@ async def _flush(io: Io, job: FlushJob) -> JobResult:
 class _Runs:
     """Sorted runs made of frames as they come; the newest run is the last."""
 
-    def __init__(self, positions: Sequence[int]) -> None:
+    def __init__(
+        self, positions: Sequence[int], separated_value_bytes_min: int
+    ) -> None:
         self._positions = positions
+        self._bytes_min = separated_value_bytes_min
         self._parts: list[Columns] = []
         self._parts_entries = 0
         self.sorted: list[Columns] = []
@@ -100,9 +107,12 @@ class _Runs:
     async def read(self, scanner: FrameScanner) -> None:
         """Take all frames; others have a turn after each sorted run."""
         while (frame := await scanner.next()) is not None:
-            for columns in frame.runs(scanner.path):
-                self._parts.append(columns)
+            runs = value_addresses(frame, scanner.path, self._bytes_min)
+            for columns, addresses in runs:
+                self._parts.append(_separated(columns, addresses, scanner))
                 self._parts_entries += len(columns.keys)
+                if addresses:
+                    await trio.lowlevel.checkpoint()
                 if self._parts_entries >= RUN_ENTRIES:
                     self._sort()
                     await trio.lowlevel.checkpoint()
@@ -120,13 +130,32 @@ class _Runs:
         self._parts_entries = 0
 
 
+def _separated(
+    columns: Columns, addresses: dict[int, int], scanner: FrameScanner
+) -> Columns:
+    """Return the run with pointers in place of the values at these indexes."""
+    if not addresses:
+        return columns
+    segment = scanner.segment
+    values = list(columns.values)
+    kinds = bytearray(columns.kinds or bytes(len(values)))
+    for index, address in addresses.items():
+        value = values[index]
+        checksum = checksum_at(segment.seed, address, value)
+        pointer = Pointer(segment.meta.number, address, len(value), checksum)
+        values[index] = pointer.encode()
+        kinds[index] = Kind.POINTER
+    return make_columns(columns.keys, values, columns.sequences(), bytes(kinds))
+
+
 async def _merge(job: FlushJob, runs: _Runs, outputs: TableOutputs) -> JobResult:
-    shadowed, tombstones = runs.shadowed, 0
+    shadowed, tombstones, separated = runs.shadowed, 0, 0
     for step in merge_runs(runs.sorted[::-1], RUN_ENTRIES):
         retained = retain(step, job.positions, job.older)
         await outputs.add(retained.columns)
         shadowed += retained.shadowed
         tombstones += retained.tombstones
+        separated += retained.columns.kinds.count(Kind.POINTER)
         await trio.lowlevel.checkpoint()
     return JobResult(
         tables=await outputs.finish(),
@@ -135,6 +164,7 @@ async def _merge(job: FlushJob, runs: _Runs, outputs: TableOutputs) -> JobResult
         shadowed=shadowed,
         tombstones=tombstones,
         bytes_in=job.stop - job.start,
+        separated=separated,
     )
 
 

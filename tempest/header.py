@@ -21,7 +21,7 @@ import struct
 from enum import IntEnum
 
 import attrs
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64, xxh3_64_intdigest
 
 from tempest.errors import CorruptionError, UnsupportedFormatError
 
@@ -112,6 +112,11 @@ def place_seed(header: FileHeader) -> int:
 def checksum_at(seed: int, place: int, data: bytes) -> int:
     """Return the checksum of `data` standing at offset or address `place` of a file."""
     return xxh3_64_intdigest(data, (seed + place * _STRIDE) & _MASK)
+
+
+def hasher_at(seed: int, place: int) -> xxh3_64:
+    """Return a hash that makes `checksum_at` of bytes that come in pieces."""
+    return xxh3_64(seed=(seed + place * _STRIDE) & _MASK)
 
 
 def _understand(data: bytes, path: str) -> FileHeader:

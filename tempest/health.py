@@ -9,6 +9,7 @@
 Invariants
 - The state is HEALTHY exactly while no source of trouble is open.
 - The first cause is kept until its source has recovered.
+- What fails and keeps no write waiting is a warning: it is shown, and the state does not change.
 """
 
 from enum import Enum
@@ -51,11 +52,16 @@ MOVES = {
 
 @attrs.frozen
 class Health:
-    """State, what caused it, and for how many seconds it has lasted (0.0 while healthy)."""
+    """State, what caused it, and for how many seconds it has lasted (0.0 while healthy).
+
+    `warnings` says, for each kind of upkeep that failed and is being retried, which and why:
+    checkpoints, collection, removal of files. Reads and writes do not depend on it.
+    """
 
     state: HealthState
     cause: str | None = None
     seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class HealthMonitor:
@@ -67,6 +73,7 @@ class HealthMonitor:
         self.on_read_only: Callable[[], None] = _nothing
         self._resume_seconds_max = resume_seconds_max
         self._troubles: dict[str, Exception] = {}
+        self._warnings: dict[str, Exception] = {}
         self._is_damaged = False
         self._is_closed = False
         self.is_over = False  # closed, and nothing works on what is left any more
@@ -79,10 +86,13 @@ class HealthMonitor:
 
     def report(self) -> Health:
         """Return the state as an immutable record."""
+        warnings = tuple(
+            f"{source}: {reason(error)}" for source, error in self._warnings.items()
+        )
         if self.is_healthy:
-            return Health(self.state)
+            return Health(self.state, warnings=warnings)
         seconds = trio.current_time() - self._since
-        return Health(self.state, reason(self._cause()), seconds)
+        return Health(self.state, reason(self._cause()), seconds, warnings)
 
     def trouble(self, source: str, error: Exception) -> None:
         """Note that `source` failed. Damage makes the store read-only for good."""
@@ -101,6 +111,16 @@ class HealthMonitor:
         if is_new and self.is_log_lost:
             self.on_read_only()  # it was read-only before, for another reason
 
+    def warn(self, source: str, error: Exception) -> None:
+        """Note that upkeep failed that no write waits for. Damage and the like are trouble."""
+        if isinstance(translate(error), CorruptionError) or isinstance(
+            error, (PowerLostError, ForkedError)
+        ):
+            self.trouble(source, error)
+        else:
+            self.failures += 1
+            self._warnings[source] = error
+
     def broken(self, source: str, error: Exception) -> None:
         """Note a failure that nothing can be done about: the store is read-only for good."""
         self._is_damaged = True
@@ -117,6 +137,7 @@ class HealthMonitor:
 
     def recovered(self, source: str) -> None:
         """Note that `source` works again."""
+        self._warnings.pop(source, None)
         if self._troubles.pop(source, None) is not None and not self._troubles:
             self._move(HealthState.HEALTHY)
 

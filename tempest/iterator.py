@@ -234,8 +234,11 @@ def merge_runs(runs: Sequence[Columns], entries_target: int) -> Iterator[Columns
             yield combine(parts)
 
 
-def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes]]:
-    """Return keys and values of the newest versions with sequence <= `at`, without deletes."""
+def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], bytes]:
+    """Return keys, values and kinds of the newest versions with sequence <= `at`.
+
+    Deletes are left out; the kinds are empty if all are puts.
+    """
     keys, values, kinds = columns.keys, columns.values, columns.kinds
     if keys and columns.sequence_max() > at:
         mask = list(map(at.__ge__, columns.sequences()))
@@ -244,9 +247,9 @@ def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes]]:
         mask = [True, *map(ne, islice(keys, 1, None), keys)]
         keys, values, kinds = _select(mask, keys, values, kinds)
     if kinds and _DELETE in kinds:
-        mask = list(map(not_, kinds))
-        keys, values, _ = _select(mask, keys, values, kinds)
-    return keys, values
+        mask = list(map(_DELETE.__ne__, kinds))
+        keys, values, kinds = _select(mask, keys, values, kinds)
+    return keys, values, kinds if any(kinds) else b""
 
 
 @attrs.frozen

@@ -1,300 +1,174 @@
-"""What a store does by itself: flush memtables, compact levels, remove files nobody needs.
+"""The background work of a store: every kind of upkeep in one object, run as one task for each.
 
-Each is one task that works while there is something to do, then sleeps until it is woken. A
-failure is visible in the store's health and is retried with growing delay.
+Where to find it: `_plan`, `_publish`, `_change`, `_append` in `upkeep/publishing.py`; `flush_all`,
+`_flush` in `upkeep/flushing.py`; `compact_range`, `_compact` in `upkeep/compacting.py`; `collect`
+in `upkeep/collecting.py`; `retire_segments`, `sweep` in `upkeep/removing.py`; when an automatic
+checkpoint is due in `upkeep/automatic.py`, how it is taken in `checkpoint/automatic.py`.
+
+A task sleeps until it is woken, looks whether its work is due, and does it inside a turn of the
+coordinator. `_retrying` is the one loop: a failure is counted, shown and tried again, the next
+time after twice as long. Failures of what writers wait for are trouble of the store, and may turn
+it read-only; all others are warnings.
 
 Invariants
-- A memtable becomes a table only after its last frame is durable and visible; one edit adds the
-  table, moves the start of replay and drops the segments below; then the memtable is forgotten.
-- One compaction at a time publishes; what it made is checked first.
-- The reader positions are handed to every flush and compaction, the visible sequence among them.
-- Files are removed after the edit that drops them is durable, never while its outcome is unknown.
+- Manual and automatic work take the same turns.
+- A failure ends no task, and work that is due and held back is counted.
 """
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 import trio
 
-from io_backends import Io, IoError, NotFoundError
+from io_backends import IoError
 from journal import JournalError
-from tempest.committer import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, Committer
-from tempest.compaction import (
-    Choice,
-    JobResult,
-    Leveled,
-    OutputPlan,
-    compact,
-    make_job,
-    numbers_wanted,
-)
-from tempest.errors import BackgroundError, CorruptionError, TempestError
-from tempest.flush import FlushJob, flush
-from tempest.iterator import KeyRanges
-from tempest.log import segment_name
-from tempest.memtable import Memtable
-from tempest.snapshot import Positions
-from tempest.table import TableCache, TableOptions, table_name
-from tempest.throttle import Throttle
-from tempest.version import PlacedTable, VersionEdit
-from tempest.wakeup import Pulse, Wakeup
+from tempest.committer import RETRY_SECONDS_MAX, RETRY_SECONDS_MIN
+from tempest.coordinator import NEVER_PAUSED, Work
+from tempest.errors import InvalidError, NotOpenError, TempestError
+from tempest.throttle import SMOOTH_FROM
+from tempest.upkeep import CheckpointTriggers, Collecting, Counters, Removing
+
+__all__ = ["Counters", "Maintenance", "Task"]
+
+PATIENT_SECONDS_MAX = 60.0  # between tries of work that no writer waits for
+AWAITED = frozenset({Work.FLUSH, Work.COMPACTION})  # what writers wait for
 
 
-@attrs.define
-class Counters:
-    """How much maintenance has been done since the store was opened."""
+class Step(Protocol):
+    """Does a piece of work inside a turn; says whether to look at once whether there is more."""
 
-    flushes: int = 0
-    flush_bytes: int = 0
-    compactions: int = 0
-    moves: int = 0
-    compaction_bytes_in: int = 0
-    compaction_bytes_out: int = 0
-    files_removed: int = 0
+    async def __call__(self, *, automatic: bool) -> bool: ...
+
+
+@attrs.frozen
+class Task:
+    """Automatic work of one kind: `is_due` looks, without IO, whether there is any."""
+
+    is_due: Callable[[], bool]
+    step: Step
 
 
 @attrs.define(eq=False)
-class Maintenance:
+class Maintenance(Collecting, Removing):
     """The background work of one store."""
 
-    io: Io
-    folder: str
-    store_id: bytes
-    committer: Committer
-    positions: Positions
-    throttle: Throttle
-    tables: TableCache
-    counters: Counters = attrs.field(factory=Counters)
-    shape_changed: Pulse = attrs.field(factory=Pulse)
-    _flush_work: Wakeup = attrs.field(factory=Wakeup)
-    _compact_work: Wakeup = attrs.field(factory=Wakeup)
-    _sweep_work: Wakeup = attrs.field(factory=Wakeup)
-    _publishing: trio.Lock = attrs.field(factory=trio.Lock)
+    triggers: CheckpointTriggers = attrs.field(init=False)
+    _tasks: dict[Work, Task] = attrs.field(factory=dict, init=False)
 
-    def wake(self) -> None:
-        """Look for work: something is durable, or the shape of the store has changed.
+    def __attrs_post_init__(self) -> None:
+        memtables, manifest = self.committer.memtables, self.committer.manifest
+        self.triggers = CheckpointTriggers(self.committer)
+        self.coordinator.is_urgent = self._is_urgent
+        self.adopt(Work.FLUSH, lambda: bool(memtables.waiting), self._flush_oldest)
+        self.adopt(
+            Work.COMPACTION, lambda: self._choose() is not None, self._compact_chosen
+        )
+        self.adopt(Work.COLLECTION, self.is_collection_due, self.collect_chosen)
+        self.adopt(Work.SWEEP, lambda: manifest.has_dropped, self._sweep_obsolete)
+        self.adopt(Work.LOG, lambda: bool(self._retired()), self._retire)
 
-        Every commit calls this, so only those who can find some are woken.
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """The kinds of work that have a task."""
+        return tuple(self._tasks)
+
+    def adopt(self, work: Work, is_due: Callable[[], bool], step: Step) -> None:
+        """Have a task for this kind of work; called before the tasks are started."""
+        assert work not in self._tasks, f"there is a task for {work.value}"
+        self._tasks[work] = Task(is_due, step)
+
+    def adopt_checkpoints(self, step: Step) -> None:
+        """Take an automatic checkpoint with `step` whenever the options make one due."""
+
+        async def checkpoint(*, automatic: bool) -> bool:
+            await step(automatic=automatic)
+            self.triggers.restart()
+            return False
+
+        self.adopt(Work.CHECKPOINT, lambda: self.triggers.is_due, checkpoint)
+        if self.triggers.is_enabled:
+            self.committer.on_growth = self.note_growth
+
+    def note_growth(self) -> None:
+        """Look whether what was written makes a checkpoint due."""
+        if self.triggers.is_due:
+            self.wake(Work.CHECKPOINT)
+
+    def note_durable(self) -> None:
+        """Look for what more durable log makes possible."""
+        super().note_durable()
+        if self.triggers.is_enabled:
+            self.note_growth()
+        if self.coordinator.is_paused:
+            self.coordinator.look_again()
+
+    async def run(self, work: Work) -> None:
+        """Do work of this kind whenever it is due. Runs until cancelled, or the store closes."""
+        if work is Work.CHECKPOINT:
+            self.triggers.restart()
+        await self._retrying(work, self._tasks[work])
+
+    async def run_now(self, work: Work) -> None:
+        """Do everything of this kind that there is to do, also while paused.
+
+        CHECKPOINT takes one, which retention counts as automatic. Raises `InvalidError` for work
+        that nothing here can do, and what the work itself raises.
         """
-        if self.committer.memtables.waiting:
-            self._flush_work.set()
-        if self.committer.manifest.has_dropped:
-            self._sweep_work.set()
-        self._compact_work.set()
+        task = self._tasks.get(work)
+        if task is None:
+            raise InvalidError(f"no automatic work is of the kind {work.name}")
+        if work is Work.FLUSH:
+            await self.flush_all()
+            return
+        while await task.step(automatic=False):
+            await trio.lowlevel.checkpoint()
 
-    async def run_flush(self) -> None:
-        """Flush memtables, oldest first. Runs until cancelled."""
-        await self._retrying("flush", self._flush_work, self._flush_oldest)
+    def resume(self) -> None:
+        """Let automatic work begin again, and look for all of it."""
+        self.coordinator.resume()
+        self.wake(*self._tasks)
 
-    async def run_compaction(self) -> None:
-        """Compact as the policy chooses. Runs until cancelled."""
-        await self._retrying("compaction", self._compact_work, self._compact_chosen)
+    def _is_urgent(self, work: Work) -> bool:
+        """Say whether writers wait for this work, or soon will."""
+        if work is Work.COMPACTION:
+            return self.throttle.pressure > SMOOTH_FROM
+        return work in NEVER_PAUSED
 
-    async def run_sweep(self) -> None:
-        """Remove files as they become obsolete. Runs until cancelled."""
-        while True:
-            await self._sweep_work.wait()
-            await self.sweep()
-
-    async def flush_all(self) -> None:
-        """Turn everything in memory into tables; waits until that is published."""
-        health, memtables = self.committer.health, self.committer.memtables
-        health.check_writable()
-        self.committer.ask(sync=True, switch=True)
-        active = memtables.active
-        wanted = [*memtables.waiting, *([active] if len(active) else [])]
-        while any(table in wanted for table in (*memtables.waiting, memtables.active)):
-            await self.shape_changed.wait()
-            health.check_writable()
-
-    async def compact_range(self, start: bytes, stop: bytes | None) -> None:
-        """Merge what is in a range as far down as it goes; waits until that is published."""
-        await self.flush_all()
-        written = self.committer.visibility.visible
-        policy = Leveled.of(self.committer.options)
-        while True:
-            async with self._publishing:
-                choice = policy.choose_range(
-                    self.committer.manifest.current.levels,
-                    start,
-                    stop,
-                    written=written,
-                    oldest=self._reader_positions()[0],
-                )
-                if choice is None:
-                    return
-                await self._compact(choice)
-
-    async def _retrying(
-        self, source: str, work: Wakeup, step: Callable[[], Awaitable[bool]]
-    ) -> None:
-        health = self.committer.health
+    async def _retrying(self, work: Work, task: Task) -> None:
+        health, source = self.committer.health, work.value
         delay = RETRY_SECONDS_MIN
         while True:
             try:
-                worked = await step()
+                again = (
+                    task.is_due()
+                    and not self.coordinator.holds_back(work)
+                    and await task.step(automatic=True)
+                )
+            except NotOpenError:
+                return
             except (IoError, JournalError, TempestError) as error:
-                health.trouble(source, error)
-                self.shape_changed.fire()
+                self._note_failure(work, error, delay)
                 await trio.sleep(delay)
-                delay = min(2 * delay, RETRY_SECONDS_MAX)
+                most = RETRY_SECONDS_MAX if work in AWAITED else PATIENT_SECONDS_MAX
+                delay = min(2 * delay, most)
                 continue
             health.recovered(source)
             delay = RETRY_SECONDS_MIN
-            if not worked:
-                await work.wait()
+            if not again:
+                await self._woken(work)
 
-    def _reader_positions(self) -> tuple[int, ...]:
-        return tuple(self.positions.with_visible(self.committer.visibility.visible))
-
-    async def _plan(self, count: int) -> OutputPlan:
-        manifest, options = self.committer.manifest, self.committer.options
-        return OutputPlan(
-            folder=self.folder,
-            store_id=self.store_id,
-            life=manifest.current.life,
-            numbers=await manifest.reserve(count),
-            table_bytes_max=options.table_bytes_max,
-            options=TableOptions.of(options),
-        )
-
-    async def _flush_oldest(self) -> bool:
-        """Flush the oldest waiting memtable if it is durable; say whether there was one."""
-        committer = self.committer
-        waiting = committer.memtables.waiting
-        if not waiting:
-            return False
-        memtable = waiting[0]
-        stop = memtable.stop
-        if (
-            stop is None
-            or stop > committer.log.durable
-            or memtable.last_sequence > committer.visibility.visible
-        ):
-            committer.ask(sync=True)
-            return False
-        await self._flush(memtable, stop)
-        return True
-
-    async def _flush(self, memtable: Memtable, stop: int) -> None:
-        committer, manifest = self.committer, self.committer.manifest
-        plan = await self._plan(1)
-        version = manifest.current
-        job = FlushJob(
-            segments=version.segments,
-            start=memtable.first,
-            stop=stop,
-            positions=self._reader_positions(),
-            older=KeyRanges.union((t.smallest, t.largest) for t in version.tables),
-            outputs=plan,
-        )
-        result = await self._publish(
-            plan,
-            lambda: self._run_flush(job),
-            lambda result: VersionEdit(
-                added=tuple(PlacedTable(0, table) for table in result.tables),
-                replay_from=stop,
-                segments_removed=manifest.current.retired_segments(stop),
-            ),
-        )
-        committer.memtables.drop_oldest()
-        self.counters.flushes += 1
-        self.counters.flush_bytes += result.bytes_out
-        self._shape_has_changed()
-
-    async def _run_flush(self, job: FlushJob) -> JobResult:
-        """Run the job; what a segment shows after the log has left it proves nothing."""
-        committer = self.committer
-        try:
-            return await flush(self.io, job, inline=committer.options.compaction_inline)
-        except CorruptionError as error:
-            if committer.log_has_moved(job.segments):
-                detail = "the log moved to another segment while it was flushed"
-                raise BackgroundError(detail) from error
-            raise
-
-    async def _compact_chosen(self) -> bool:
-        if self._choose() is None:  # as at nearly every commit: ask before the lock
-            return False
-        async with self._publishing:
-            choice = self._choose()
-            if choice is None:
-                return False
-            await self._compact(choice)
-        return True
-
-    def _choose(self) -> Choice | None:
-        policy = Leveled.of(self.committer.options)
-        levels = self.committer.manifest.current.levels
-        return policy.choose(levels, self._reader_positions()[0])
-
-    async def _compact(self, choice: Choice) -> None:
-        manifest, options = self.committer.manifest, self.committer.options
-        removed = tuple(table.number for table in choice.tables)
-        if choice.is_move:
-            added = tuple(PlacedTable(choice.output_level, t) for t in choice.tables)
-            await self._append(VersionEdit(removed=removed, added=added))
-            self.counters.moves += 1
+    def _note_failure(self, work: Work, error: Exception, delay: float) -> None:
+        health = self.committer.health
+        if work in AWAITED:
+            health.trouble(work.value, error)
         else:
-            plan = await self._plan(numbers_wanted(choice, options.table_bytes_max))
-            job = make_job(
-                manifest.current.levels, choice, self._reader_positions(), plan
-            )
-            result = await self._publish(
-                plan,
-                lambda: compact(self.io, job, inline=options.compaction_inline),
-                lambda result: VersionEdit(
-                    removed=removed,
-                    added=tuple(
-                        PlacedTable(choice.output_level, table)
-                        for table in result.tables
-                    ),
-                ),
-            )
-            self.counters.compactions += 1
-            self.counters.compaction_bytes_in += result.bytes_in
-            self.counters.compaction_bytes_out += result.bytes_out
-        self._shape_has_changed()
-
-    async def _publish(
-        self,
-        plan: OutputPlan,
-        work: Callable[[], Awaitable[JobResult]],
-        edit: Callable[[JobResult], VersionEdit],
-    ) -> JobResult:
-        """Do a job and publish its result in one edit; what a failed one left is removed."""
-        manifest = self.committer.manifest
-        try:
-            result = await work()
-            await self._append(edit(result))
-        except BaseException:
-            manifest.abandon(*plan.numbers)
-            raise
-        return result
-
-    async def _append(self, edit: VersionEdit) -> None:
-        """Publish what is done, also when cancelled.
-
-        An edit left on its way would change the levels that the next choice is made from.
-        """
-        with trio.CancelScope(shield=True):
-            await self.committer.manifest.append(edit)
-
-    def _shape_has_changed(self) -> None:
-        self.throttle.changed.fire()
+            health.warn(work.value, error)
+        self.coordinator.note_retry(work, delay)
         self.shape_changed.fire()
-        self.wake()
 
-    async def sweep(self) -> None:
-        """Remove the files that nobody needs any more."""
-        manifest = self.committer.manifest
-        for number in manifest.take_obsolete():
-            await self.tables.evict(number)
-            for name in (table_name(number), segment_name(number)):
-                try:
-                    await self.io.remove(f"{self.folder}/{name}")
-                    self.counters.files_removed += 1
-                except NotFoundError:
-                    continue
-                except IoError:
-                    manifest.drop_again(number)
+    async def _woken(self, work: Work) -> None:
+        seconds = self.triggers.seconds_left if work is Work.CHECKPOINT else math.inf
+        with trio.move_on_after(seconds):
+            await self._work[work].wait()

@@ -1,7 +1,8 @@
 """The ordered index of a stretch of the log that is still in memory.
 
 For each key it holds the newest version as `(sequence, value)`, where value None is a delete, and
-beside it the older versions that some reader position may still ask for.
+beside it the older versions that some reader position may still ask for. `sessions` says how far
+the stretch has brought each session that writes in it.
 
 Invariants
 - A version is forgotten only when no reader position lies between it and its successor, and
@@ -36,12 +37,22 @@ class Memtable:
         )
         self.last_sequence = 0
         self.bytes = 0
+        self.largest_value_bytes = 0  # of any value that ever came in
         self.newest: dict[bytes, Entry] = {}
+        self.sessions: dict[bytes, int | None] = {}  # serials; None: forgotten
         self._older: dict[bytes, list[Entry]] = {}
         self._order = OrderedKeys()
 
     def __len__(self) -> int:
         return len(self.newest)
+
+    def __bool__(self) -> bool:
+        return bool(self.newest or self.sessions)
+
+    def count(self, name: bytes, serial: int | None, sequence: int) -> None:
+        """Note that a session has come to a serial with the write of this sequence."""
+        self.sessions[name] = serial
+        self.last_sequence = max(self.last_sequence, sequence)
 
     def put(
         self, key: bytes, entry: Entry, visible: int, taken: Sequence[int]
@@ -56,16 +67,19 @@ class Memtable:
         newest[key] = entry
         self.last_sequence = entry[0]
         value = entry[1]
+        size = len(value) if value else 0
+        if size > self.largest_value_bytes:  # noqa: PLR1730 - a call costs more than the rest
+            self.largest_value_bytes = size
         if old is None:
             self._order.add(key)
-            self.bytes += len(key) + ENTRY_BYTES + (len(value) if value else 0)
+            self.bytes += len(key) + ENTRY_BYTES + size
             return None
         if entry[0] > visible or (taken and taken[-1] >= old[0]):
             self._chain(key, old, visible, taken)
-            self.bytes += ENTRY_BYTES + (len(value) if value else 0)
+            self.bytes += ENTRY_BYTES + size
             return old
         gone = old[1]
-        self.bytes += (len(value) if value else 0) - (len(gone) if gone else 0)
+        self.bytes += size - (len(gone) if gone else 0)
         return None
 
     def _chain(
@@ -107,6 +121,9 @@ class Memtable:
             self._order.add_all(fresh)
         self.newest.update(
             zip(columns.keys, zip(sequences, values, strict=True), strict=True)
+        )
+        self.largest_value_bytes = max(
+            self.largest_value_bytes, max(map(len, columns.values), default=0)
         )
         self.last_sequence = max(self.last_sequence, columns.sequence_max())
         self.bytes += columns.payload_bytes() + ENTRY_BYTES * len(columns)

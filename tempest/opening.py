@@ -16,12 +16,17 @@ from types import TracebackType
 
 import trio
 
-from io_backends import FileIo, Io, IoError, Lock
-from tempest.engine import Engine, Place, Reading, make_tables
+from io_backends import FileIo, Io, Lock
+from tempest.checkpoint import Shelf, find_recovery_point
+from tempest.engine import (
+    Engine,
+    Place,
+    Reading,
+    make_caches,
+)
 from tempest.errors import (
-    CheckpointError,
     CorruptionError,
-    LockedError,
+    InvalidError,
     NotAStoreError,
     StorageError,
     TempestError,
@@ -33,19 +38,20 @@ from tempest.log import Visibility
 from tempest.options import Options
 from tempest.reader import Reader
 from tempest.recovery import (
-    LOCK_NAME,
     RecoveryReport,
     check_tables,
     load_manifest,
     prepare_folder,
     recover,
+    take_lock,
 )
 from tempest.replay import Replay
+from tempest.session_serials import SessionSerials
 from tempest.snapshot import Positions
 from tempest.store import Store
 from tempest.table import check_available
-from tempest.translate import translate, translated
-from tempest.version import FixedVersion
+from tempest.translate import translated
+from tempest.version import FixedVersion, Version
 
 DEFAULT_OPTIONS = Options()
 RACES_MAX = 20
@@ -56,9 +62,16 @@ class OpenStore(AbstractAsyncContextManager[Store]):
     """What `open_store` returns: enter it once with `async with`."""
 
     def __init__(
-        self, place: Place, options: Options, *, create: bool, read_only: bool
+        self,
+        place: Place,
+        options: Options,
+        *,
+        create: bool,
+        read_only: bool,
+        checkpoint: bytes | None = None,
     ) -> None:
         self._place = place
+        self._checkpoint = checkpoint
         self._options = options
         self._create = create
         self._read_only = read_only
@@ -77,7 +90,9 @@ class OpenStore(AbstractAsyncContextManager[Store]):
         await trio.lowlevel.checkpoint_if_cancelled()
         with translated():
             if self._read_only:
-                self._store = await open_for_reading(self._place, self._options)
+                self._store = await open_for_reading(
+                    self._place, self._options, self._checkpoint
+                )
                 return self._store
             engine = await open_for_writing(
                 self._place, self._options, create=self._create
@@ -143,10 +158,17 @@ def open_store(
     if not isinstance(options, Options):
         raise TypeError(f"options must be Options, not {options!r}")
     check_available(options.compression)
-    if checkpoint is not None:
-        raise CheckpointError("This store has no checkpoint of that name")
+    if checkpoint is not None and not isinstance(checkpoint, bytes):
+        raise TypeError(f"checkpoint must be a token (bytes), not {checkpoint!r}")
+    if checkpoint is not None and not read_only:
+        raise InvalidError(
+            "a checkpoint can only be read",
+            "Open it with read_only=True, or restore it",
+        )
     place = Place(io or FileIo(), folder, io is None, None)
-    return OpenStore(place, options, create=create, read_only=read_only)
+    return OpenStore(
+        place, options, create=create, read_only=read_only, checkpoint=checkpoint
+    )
 
 
 async def open_for_writing(place: Place, options: Options, *, create: bool) -> Engine:
@@ -155,7 +177,7 @@ async def open_for_writing(place: Place, options: Options, *, create: bool) -> E
     lock: Lock | None = None
     try:
         await prepare_folder(io, folder, create=create)
-        lock = await _lock(io, folder)
+        lock = await take_lock(io, folder)
         await prepare_folder(io, folder, create=create)
         recovered = await recover(io, folder, options)
     except BaseException:
@@ -165,25 +187,29 @@ async def open_for_writing(place: Place, options: Options, *, create: bool) -> E
     return Engine(Place(io, folder, place.owns_io, lock), recovered, options)
 
 
-async def open_for_reading(place: Place, options: Options) -> Store:
+async def open_for_reading(
+    place: Place, options: Options, checkpoint: bytes | None
+) -> Store:
     """Read manifest and log, hold every table open, and write nothing.
 
     A running writer removes or overtakes what was just read about, and that looks like damage.
     But damage stays where it is: what is found twice is no race.
     """
     try:
-        return await _open_between_changes(place, options)
+        return await _open_between_changes(place, options, checkpoint)
     except BaseException:
         with trio.CancelScope(shield=True):
             await place.aclose()
         raise
 
 
-async def _open_between_changes(place: Place, options: Options) -> Store:
+async def _open_between_changes(
+    place: Place, options: Options, checkpoint: bytes | None
+) -> Store:
     found = ""
     for race in range(RACES_MAX):
         try:
-            return await _open_for_reading(place, options)
+            return await _open_for_reading(place, options, checkpoint)
         except CorruptionError as error:
             if str(error) == found:
                 raise
@@ -193,7 +219,9 @@ async def _open_between_changes(place: Place, options: Options) -> Store:
     raise StorageError(place.folder, "open", None, detail)
 
 
-async def _open_for_reading(place: Place, options: Options) -> Store:
+async def _open_for_reading(
+    place: Place, options: Options, checkpoint: bytes | None
+) -> Store:
     io, folder = place.io, place.folder
     started = trio.current_time()
     await prepare_folder(io, folder, create=False)
@@ -202,24 +230,21 @@ async def _open_for_reading(place: Place, options: Options) -> Store:
         raise NotAStoreError(folder, "it was never finished being created")
     version, store_id = loaded.state, loaded.header.store_id
     await check_nothing_is_lost(io, folder, loaded)
+    if checkpoint is not None:
+        version = version.at_checkpoint(find_recovery_point(version, checkpoint))
     await check_tables(io, folder, version)
     replay = Replay(io, folder, store_id, memtable_bytes_max=options.memtable_bytes_max)
     replayed = await replay.run(version, read_only=True)
-    tables_max = max(options.tables_open_max, len(version.tables))
-    blocks, tables = make_tables(place, store_id, options, tables_max)
-    try:
-        # A writer may remove a table at any time; an open handle reads on.
-        for meta in version.tables:
-            await tables.acquire(meta)
-    except BaseException:
-        with trio.CancelScope(shield=True):
-            await tables.aclose()
-        raise
-    health = HealthMonitor(options.resume_seconds_max)
-    visibility = Visibility(replayed.last_sequence)
+    caches = make_caches(place, store_id, options, version)
     reader = Reader(
-        replayed.memtables, FixedVersion(version), visibility, tables, health
+        replayed.memtables,
+        FixedVersion(version),
+        Visibility(replayed.last_sequence),
+        caches.tables,
+        caches.values,
+        HealthMonitor(options.resume_seconds_max),
     )
+    await _hold_open(reader, version)
     report = RecoveryReport(
         seconds=trio.current_time() - started,
         frames=replayed.frames,
@@ -228,17 +253,24 @@ async def _open_for_reading(place: Place, options: Options) -> Store:
         torn_bytes=replayed.torn_bytes,
         tables=len(version.tables),
         clean=replayed.is_clean,
+        replay_from=version.replay_from,
+        index_checkpoint=index.token if (index := version.index_checkpoint) else None,
     )
-    reading = Reading(reader, Positions(), Fairness(), blocks, report)
+    sessions = SessionSerials(replayed.sessions)
+    shelf = Shelf(io, folder, store_id, reader.manifest)
+    reading = Reading(
+        reader, Positions(), Fairness(), caches.blocks, report, sessions, shelf
+    )
     return Store(place, reading, options, None)
 
 
-async def _lock(io: Io, folder: str) -> Lock:
+async def _hold_open(reader: Reader, version: Version) -> None:
+    """Open every file of the version: a writer may remove it, and an open handle reads on."""
     try:
-        return await io.lock(f"{folder}/{LOCK_NAME}")
-    except IoError as error:
-        translated_error = translate(error)
-        if isinstance(translated_error, LockedError):
-            held = translated_error
-            raise LockedError(folder, held.pid, held.host, held.since) from error
-        raise translated_error from error
+        for meta in version.tables:
+            await reader.tables.acquire(meta)
+        await reader.values.hold(version.pointed_segments)
+    except BaseException:
+        with trio.CancelScope(shield=True):
+            await reader.aclose()
+        raise

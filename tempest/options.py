@@ -97,6 +97,26 @@ class Options:
         segment_bytes_max: size of a log segment file; a larger frame gets one of its own.
             Default 32 MiB.
         batch_bytes_max: largest batch. Default 64 MiB.
+        separated_value_bytes_min: values of at least so many bytes stay in the log, and tables
+            point to them. Default 32 KiB; more than 64 MiB separates none.
+        read_cache_bytes_max: bytes of separated values kept for reads. Default 16 MiB; 0 keeps
+            none between reads.
+        mutable_fraction: share of `memtable_bytes_max` that the open frame gathers, and updates
+            in place, before it is sealed without anybody asking for it. Default 0.1.
+        memory_bytes_max: bytes of all memtables at which writers wait; each takes a third of
+            them at most. Default None: three times `memtable_bytes_max`.
+        log_page_bytes: how much of the log is read at once by scans of it. Default 1 MiB.
+        stream_retention_bytes: log bytes that a stream of changes, named or open, keeps from
+            being removed at most. Default 64 MiB.
+        collection_live_share_max: segments of which a smaller share is still pointed to are
+            collected by themselves. Default 0.5; 0 collects none.
+        checkpoint_interval_seconds: age of the newest automatic checkpoint at which another is
+            taken, if anything was written. Default 0: never.
+        checkpoint_log_bytes: log bytes since the last automatic checkpoint at which another is
+            taken. Default 0: never.
+        checkpoint_dirty_bytes: bytes in memtables at which an automatic checkpoint is taken.
+            Default 0: never.
+        checkpoints_kept: automatic checkpoints that retention keeps, at least 1. Default 2.
         block_bytes: target size of a table block before compression. Default 8 KiB.
         table_bytes_max: target size of a table written by compaction. Default 8 MiB.
         compression: how table blocks are packed. Default LZ4.
@@ -134,6 +154,36 @@ class Options:
     batch_bytes_max: int = attrs.field(
         default=64 * MIB, validator=_between(KIB, 1024 * MIB)
     )
+    separated_value_bytes_min: int = attrs.field(
+        default=32 * KIB, validator=_between(64, VALUE_BYTES_MAX + 1)
+    )
+    read_cache_bytes_max: int = attrs.field(
+        default=16 * MIB, validator=_between(0, 1024 * 1024 * MIB)
+    )
+    mutable_fraction: float = attrs.field(default=0.1, validator=_between(0.0, 1.0))
+    memory_bytes_max: int | None = attrs.field(
+        default=None,
+        validator=attrs.validators.optional(_between(KIB, 1024 * 1024 * MIB)),
+    )
+    log_page_bytes: int = attrs.field(
+        default=MIB, validator=_between(4 * KIB, 64 * MIB)
+    )
+    stream_retention_bytes: int = attrs.field(
+        default=64 * MIB, validator=_between(0, 1024 * 1024 * MIB)
+    )
+    collection_live_share_max: float = attrs.field(
+        default=0.5, validator=_between(0.0, 1.0)
+    )
+    checkpoint_interval_seconds: float = attrs.field(
+        default=0.0, validator=_between(0.0, 31_536_000.0)
+    )
+    checkpoint_log_bytes: int = attrs.field(
+        default=0, validator=_between(0, 1024 * 1024 * MIB)
+    )
+    checkpoint_dirty_bytes: int = attrs.field(
+        default=0, validator=_between(0, 1024 * 1024 * MIB)
+    )
+    checkpoints_kept: int = attrs.field(default=2, validator=_between(1, 10_000))
     block_bytes: int = attrs.field(default=8 * KIB, validator=_between(64, 4 * MIB))
     table_bytes_max: int = attrs.field(
         default=8 * MIB, validator=_between(256, 1024 * MIB)
@@ -158,3 +208,15 @@ class Options:
     close_seconds_max: float = attrs.field(
         default=30.0, validator=_between(0.001, 86_400.0)
     )
+
+    @property
+    def memory_budget_bytes(self) -> int:
+        """Bytes of all memtables at which writers wait."""
+        if self.memory_bytes_max is None:
+            return 3 * self.memtable_bytes_max
+        return self.memory_bytes_max
+
+    @property
+    def memtable_share_bytes(self) -> int:
+        """Bytes at which the active memtable is switched, so that others fit beside it."""
+        return min(self.memtable_bytes_max, self.memory_budget_bytes // 3)

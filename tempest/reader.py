@@ -16,11 +16,13 @@ import trio
 
 from tempest.columns import SEQUENCE_MAX, Kind
 from tempest.errors import CorruptionError
-from tempest.fairness import Fairness
+from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, Fairness
 from tempest.health import HealthMonitor
 from tempest.log import Visibility
 from tempest.memory import Memtables
+from tempest.pointers import Pointer, decode_pointer
 from tempest.table import TableCache, TableMeta
+from tempest.values import Values
 from tempest.version import Version, Versions
 
 
@@ -55,6 +57,7 @@ class Reader:
     manifest: Versions
     visibility: Visibility
     tables: TableCache
+    values: Values
     health: HealthMonitor
     _lookup: Lookup = attrs.field(init=False)
 
@@ -80,7 +83,8 @@ class Reader:
                     raise trio.WouldBlock
                 found = table.get_nowait(key, at)
                 if found is not None:
-                    return None if found[1] == Kind.DELETE else found[2]
+                    kind = found[1]
+                    return self._other_nowait(kind, found[2]) if kind else found[2]
         except CorruptionError as error:
             self.health.trouble("damage", error)
             raise
@@ -101,8 +105,10 @@ class Reader:
         for count, key in enumerate(sorted(dict.fromkeys(keys))):
             if count % 256 == 255:
                 await fairness.begin()
-            found[key] = await self.get(key, at)
-            await fairness.spend()
+            value = found[key] = await self.get(key, at)
+            await fairness.spend(
+                CALL_UNITS + (len(value) // BYTES_A_UNIT if value else 0)
+            )
         return [found[key] for key in keys]
 
     async def newest(self, key: bytes) -> bytes | None:
@@ -114,13 +120,36 @@ class Reader:
             entry = self.memtables.get(key, SEQUENCE_MAX)
             if entry is not None:
                 return entry[1]
-            version = self.manifest.current
+            flushed = self.manifest.current.replay_from
             value = await self.get(key, SEQUENCE_MAX)
             entry = self.memtables.get(key, SEQUENCE_MAX)
             if entry is not None:
                 return entry[1]
-            if self.manifest.current is version:
-                return value
+            if self.manifest.current.replay_from == flushed:
+                return (
+                    value  # else it may have passed from memory into a table meanwhile
+                )
+
+    async def resolve(self, pointer: Pointer, version: Version) -> bytes:
+        """Return the value that an entry of a pinned version points to."""
+        try:
+            return await self.values.read(pointer, version)
+        except CorruptionError as error:
+            self.health.trouble("damage", error)
+            raise
+
+    async def aclose(self) -> None:
+        """Close the files of all tables and segments that are open for reads. Idempotent."""
+        try:
+            await self.tables.aclose()
+        finally:
+            await self.values.aclose()
+
+    def _other_nowait(self, kind: int, value: bytes) -> bytes | None:
+        """Return what an entry that is no put stands for."""
+        if kind == Kind.DELETE:
+            return None
+        return self.values.read_nowait(decode_pointer(value), self._lookup.version)
 
     async def _get_from_tables(self, key: bytes, at: int) -> bytes | None:
         lookup = self.lookup()
@@ -132,8 +161,11 @@ class Reader:
                     found = await table.get(key, at)
                 finally:
                     self.tables.release(table)
-                if found is not None:
-                    return None if found[1] == Kind.DELETE else found[2]
+                if found is None:
+                    continue
+                if found[1] == Kind.POINTER:
+                    return await self.values.read(decode_pointer(found[2]), version)
+                return None if found[1] == Kind.DELETE else found[2]
         except CorruptionError as error:
             self.health.trouble("damage", error)
             raise

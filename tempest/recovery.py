@@ -18,16 +18,25 @@ from contextlib import suppress
 import attrs
 import trio
 
-from io_backends import ExistsError, Io, IoError, NotAFolderError, NotFoundError
+from io_backends import (
+    ExistsError,
+    Io,
+    IoError,
+    Lock,
+    NotAFolderError,
+    NotFoundError,
+)
 from journal import Journal, JournalError, JournalSettings, Loaded
-from tempest.errors import CorruptionError, NotAStoreError
-from tempest.evidence import check_nothing_is_lost
+from tempest.errors import CorruptionError, LockedError, NotAStoreError
+from tempest.evidence import check_nothing_is_lost, is_backup
 from tempest.log import HybridLog, Visibility, segment_name, segment_number
 from tempest.memory import Memtables
 from tempest.options import Options
 from tempest.replay import Replay, Replayed
 from tempest.segments import SegmentKeeper
+from tempest.session_serials import SessionSerials
 from tempest.table import table_name, table_number
+from tempest.translate import translate
 from tempest.version import Manifest, Version
 
 MANIFEST_PREFIX = "manifest"
@@ -48,9 +57,13 @@ class RecoveryReport:
         tables: tables of the manifest.
         orphans_removed: files that nobody named.
         clean: whether the store had been closed.
+        replay_from: the log address from which on it was replayed.
+        index_checkpoint: token of the newest checkpoint that had made tables of all below an
+            address, at or below `replay_from`; None if there is none. A LOG checkpoint makes none.
     """
 
     seconds: float = 0.0
+    index_checkpoint: bytes | None = None  # before a field takes the name
     frames: int = 0
     entries: int = 0
     bytes: int = 0
@@ -59,6 +72,7 @@ class RecoveryReport:
     tables: int = 0
     orphans_removed: int = 0
     clean: bool = True
+    replay_from: int = 0
 
 
 @attrs.frozen
@@ -71,6 +85,7 @@ class Recovered:
     visibility: Visibility
     memtables: Memtables
     report: RecoveryReport
+    sessions: SessionSerials
 
 
 async def load_manifest(io: Io, folder: str) -> Loaded[Version] | None:
@@ -105,7 +120,10 @@ async def prepare_folder(io: Io, folder: str, *, create: bool) -> None:
 
 
 async def check_tables(io: Io, folder: str, version: Version) -> None:
-    """Raise `CorruptionError` unless every table's file is there with its size."""
+    """Raise `CorruptionError` unless every table's file is there with its size.
+
+    And so are the segments that tables point into, as far as they count.
+    """
     for meta in version.tables:
         path = f"{folder}/{table_name(meta.number)}"
         try:
@@ -116,6 +134,16 @@ async def check_tables(io: Io, folder: str, version: Version) -> None:
         if size != meta.size:
             detail = f"expected a table of {meta.size} bytes, found {size}"
             raise CorruptionError(path, min(size, meta.size), detail)
+    for segment in version.pointed_segments:
+        path = f"{folder}/{segment_name(segment.number)}"
+        try:
+            size = (await io.stat(path)).size
+        except NotFoundError as error:
+            detail = "a table points into this segment and no such file exists"
+            raise CorruptionError(path, 0, detail) from error
+        if segment.end is not None and size < segment.offset(segment.end):
+            detail = f"expected {segment.offset(segment.end)} bytes, found {size}"
+            raise CorruptionError(path, size, detail)
 
 
 async def recover(io: Io, folder: str, options: Options) -> Recovered:
@@ -127,9 +155,15 @@ async def recover(io: Io, folder: str, options: Options) -> Recovered:
     if loaded is not None:
         await check_nothing_is_lost(io, folder, loaded)
     await check_tables(io, folder, version)
-    replay = Replay(io, folder, store_id, memtable_bytes_max=options.memtable_bytes_max)
+    replay = Replay(
+        io,
+        folder,
+        store_id,
+        memtable_bytes_max=options.memtable_share_bytes,
+        page_bytes=options.log_page_bytes,
+    )
     replayed = await replay.run(version, read_only=False)
-    manifest = await _begin_life(io, folder, store_id, loaded, options)
+    manifest = await begin_life(io, folder, store_id, loaded, options)
     try:
         orphans_removed = await sweep_orphans(io, folder, manifest)
         log = await _continue_log(io, folder, store_id, manifest, replayed, options)
@@ -146,21 +180,45 @@ async def recover(io: Io, folder: str, options: Options) -> Recovered:
         tables=len(version.tables),
         orphans_removed=orphans_removed,
         clean=replayed.is_clean,
+        replay_from=version.replay_from,
+        index_checkpoint=index.token if (index := version.index_checkpoint) else None,
         seconds=trio.current_time() - started,
     )
     visibility = Visibility(manifest.current.first_sequence)
-    return Recovered(store_id, manifest, log, visibility, replayed.memtables, report)
+    return Recovered(
+        store_id,
+        manifest,
+        log,
+        visibility,
+        replayed.memtables,
+        report,
+        SessionSerials(replayed.sessions),
+    )
 
 
-async def _begin_life(
+async def take_lock(io: Io, folder: str) -> Lock:
+    """Take the lock of a store, or raise `LockedError` that names its folder and holder."""
+    try:
+        return await io.lock(f"{folder}/{LOCK_NAME}")
+    except IoError as error:
+        held = translate(error)
+        if isinstance(held, LockedError):
+            held = LockedError(folder, held.pid, held.host, held.since)
+        raise held from error
+
+
+async def begin_life(
     io: Io,
     folder: str,
     store_id: bytes,
     loaded: Loaded[Version] | None,
     options: Options,
 ) -> Manifest:
+    """Begin, durably, a life of the store that nobody has had before."""
     version = Version.initial() if loaded is None else loaded.state
-    version = attrs.evolve(version, life=version.life + 1)
+    if loaded is not None and is_backup(loaded.header):
+        await _sweep_backup(io, folder, version)
+    version = attrs.evolve(version, life=version.life + 1, begin=_beginning_of(version))
     settings = JournalSettings(
         store_id=store_id,
         life=version.life,
@@ -171,6 +229,16 @@ async def _begin_life(
         io, folder, MANIFEST_PREFIX, version, loaded, settings
     )
     return Manifest(journal)
+
+
+def _beginning_of(version: Version) -> int:
+    """Return where a version's log begins; one of the first format does not say.
+
+    Nobody followed its log yet, so where its first segment begins is near enough.
+    """
+    if version.begin or version.consumers or not version.segments:
+        return version.begin
+    return min(version.segments[0].first, version.replay_from)
 
 
 async def _continue_log(
@@ -200,14 +268,8 @@ async def _continue_log(
 
 async def sweep_orphans(io: Io, folder: str, manifest: Manifest) -> int:
     """Remove tables and segments that the manifest does not name; return how many went."""
-    version = manifest.current
-    named = {table_name(table.number) for table in version.tables}
-    named |= {segment_name(segment.number) for segment in version.segments}
     removed = 0
-    for name in await io.list(folder):
-        number = table_number(name) or segment_number(name)
-        if number is None or name in named:
-            continue
+    for name, number in await orphans(io, folder, manifest.current):
         try:
             await io.remove(f"{folder}/{name}")
         except IoError:
@@ -215,6 +277,28 @@ async def sweep_orphans(io: Io, folder: str, manifest: Manifest) -> int:
         else:
             removed += 1
     return removed
+
+
+async def orphans(io: Io, folder: str, version: Version) -> list[tuple[str, int]]:
+    """Return name and number of every table and segment that the version does not name."""
+    numbers = version.numbers
+    names = (name(number) for number in numbers for name in (table_name, segment_name))
+    named = dict.fromkeys(names)
+    found = []
+    for name in await io.list(folder):
+        number = table_number(name) or segment_number(name)
+        if number is not None and name not in named:
+            found.append((name, number))
+    return found
+
+
+async def _sweep_backup(io: Io, folder: str, version: Version) -> None:
+    """Remove, durably, what an unfinished backup left: later it would prove that edits are lost."""
+    left = await orphans(io, folder, version)
+    for name, _ in left:
+        await io.remove(f"{folder}/{name}")
+    if left:
+        await io.sync_dir(folder)
 
 
 async def _make_folder(io: Io, folder: str) -> None:

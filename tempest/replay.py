@@ -15,16 +15,20 @@ import attrs
 import trio
 
 from io_backends import Io, NotFoundError
+from tempest.columns import Keyspace
 from tempest.errors import CorruptionError
 from tempest.log import (
+    PAGE_BYTES,
     Frame,
     SealedFrame,
     SegmentMeta,
     SegmentReader,
     open_segment,
     segment_name,
+    session_entries,
 )
 from tempest.memory import Memtables
+from tempest.session_serials import Changes, Serials, apply_entries
 from tempest.version import Version
 
 FRAMES_STEP = 64
@@ -44,24 +48,40 @@ class Replayed:
     torn_bytes: int = 0
     is_clean: bool = True
     unconfirmed: list[SealedFrame] = attrs.field(factory=list)
+    sessions: Serials = attrs.field(factory=dict)
+
+    def count_sessions(self, entries: Changes, sequence_max: int) -> None:
+        """Take in what stands next in the log of how far sessions have come."""
+        for name, serial in entries.items():
+            self.memtables.active.count(name, serial, sequence_max)
+        apply_entries(self.sessions, entries)
+        self.last_sequence = max(self.last_sequence, sequence_max)
 
 
 class Replay:
     """One pass over the segments that a version names."""
 
     def __init__(
-        self, io: Io, folder: str, store_id: bytes, *, memtable_bytes_max: int
+        self,
+        io: Io,
+        folder: str,
+        store_id: bytes,
+        *,
+        memtable_bytes_max: int,
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         self._io = io
         self._folder = folder
         self._store_id = store_id
         self._memtable_bytes_max = memtable_bytes_max
+        self._page_bytes = page_bytes
 
     async def run(self, version: Version, *, read_only: bool) -> Replayed:
         """Return everything from the version's start of replay on."""
         memtables = Memtables(version.replay_from)
         replayed = Replayed(memtables, version.replay_from)
         replayed.last_sequence = version.sequence_max
+        replayed.sessions = {mark.name: mark.serial for mark in version.sessions}
         for meta in version.segments:
             if meta.end is None or meta.end > max(meta.first, version.replay_from):
                 await self._read_segment(meta, replayed, read_only=read_only)
@@ -78,7 +98,7 @@ class Replay:
             raise CorruptionError(path, 0, detail) from error
         try:
             start = max(meta.first, replayed.confirmed)
-            reader = SegmentReader(segment, start)
+            reader = SegmentReader(segment, start, page_bytes=self._page_bytes)
             if meta.end is None:
                 await self._read_open(reader, replayed, read_only=read_only)
             else:
@@ -121,7 +141,11 @@ class Replay:
     async def _load(self, frame: Frame, path: str, replayed: Replayed) -> int:
         """Put a frame's entries into the memtable; return the newest sequence so far."""
         memtables = replayed.memtables
-        for run in frame.runs(path):
+        for run in frame.every_run(path):
+            if run.keyspace == Keyspace.SESSIONS:
+                entries = session_entries(run, path, frame.address)
+                replayed.count_sessions(dict(entries), run.sequence_max())
+                continue
             if len(run) > ENTRIES_STEP - replayed.entries % ENTRIES_STEP:
                 await trio.lowlevel.checkpoint()
             memtables.active.load(run)

@@ -5,13 +5,16 @@
         # or: async for chunk in rows.chunks(1000): ...
 
 Invariants
-- A scan sees one snapshot: its position is kept, and its version pinned, until it is closed.
+- A scan sees one snapshot: its position is kept, and its version pinned, until it is closed and
+  nobody reads from it any more.
 - It is read by one task at a time: a second one gets `trio.BusyResourceError`.
+- Of separated values, which a scan of keys never reads, about `STEP_BYTES` are held at once.
 - Rows are handed out without a checkpoint; every block, and at least every 256 rows, checks for
   cancellation and counts work.
 """
 
 from collections.abc import Awaitable, Callable
+from itertools import compress
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
@@ -19,11 +22,13 @@ import attrs
 import trio
 
 from io_backends import IoError
+from tempest.columns import Kind
 from tempest.errors import CorruptionError, InvalidError, NotOpenError
-from tempest.fairness import Fairness
+from tempest.fairness import BYTES_A_UNIT, Fairness
 from tempest.iterator import Merger, Source, visible_rows
 from tempest.keys import check_count
 from tempest.memtable import MemtableCursor
+from tempest.pointers import decode_pointer
 from tempest.reader import Reader
 from tempest.snapshot import Positions
 from tempest.table import TableCursor
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
 Row = tuple[bytes, bytes]
 Item = TypeVar("Item")
 ROWS_STEP = 256
+STEP_BYTES = 4 << 20
+_POINTER = int(Kind.POINTER)
 
 
 @attrs.frozen
@@ -45,6 +52,7 @@ class Range:
     stop: bytes | None
     reverse: bool
     limit: int | None
+    keys_only: bool = False
 
 
 @attrs.frozen
@@ -70,6 +78,8 @@ class Scan:
         self._left = wanted.limit
         self._is_busy = False
         self._ahead: tuple[list[bytes], list[bytes]] = ([], [])
+        # Keys in `_ahead` that have a pointer as value.
+        self._separated: dict[bytes, None] = {}
 
     def open(self) -> None:
         """Take a position and pin the files; synchronous, so it sees one moment."""
@@ -102,11 +112,14 @@ class Scan:
         self._source = Merger(sources, reverse=wanted.reverse)
 
     def close(self) -> None:
-        """Give the position and the files back. Idempotent."""
+        """Give the position and the files back; a step that runs does it at its end. Idempotent."""
+        self._source = None
+        if self._is_busy:
+            return
         if self._version is not None and self._position is not None:
             self._parts.reader.manifest.unpin(self._version)
             self._parts.positions.release(self._position)
-        self._version = self._source = None
+        self._version = None
         self._ahead = ([], [])
 
     async def step(self) -> tuple[list[bytes], list[bytes]]:
@@ -121,11 +134,19 @@ class Scan:
             if not self._ahead[0]:
                 self._ahead = await self._fetch()
             keys, values = self._ahead
-            self._ahead = (keys[ROWS_STEP:], values[ROWS_STEP:])
-            keys, values = keys[:ROWS_STEP], values[:ROWS_STEP]
-            await parts.fairness.spend(2 + len(keys) // 4)
+            units = 0
+            count = ROWS_STEP
+            if self._separated:
+                values, size = await self._resolved(keys[:ROWS_STEP], values)
+                count, units = len(values), size // BYTES_A_UNIT
+            # Only now: a step that fails or is cancelled skips nothing.
+            self._ahead = (keys[count:], self._ahead[1][count:])
+            keys, values = keys[:count], values[:count]
+            await parts.fairness.spend(2 + len(keys) // 4 + units)
         finally:
             self._is_busy = False
+            if self._source is None:
+                self.close()  # somebody else did while this step ran
         return keys, values
 
     async def _fetch(self) -> tuple[list[bytes], list[bytes]]:
@@ -141,14 +162,42 @@ class Scan:
             if chunk is None:
                 break
             assert self._position is not None, "an open scan has a position"
-            keys, values = visible_rows(chunk, self._position)
+            keys, values, kinds = visible_rows(chunk, self._position)
             if keys:
+                if kinds and not self._wanted.keys_only:
+                    is_pointer = map(_POINTER.__eq__, kinds)
+                    self._separated = dict.fromkeys(compress(keys, is_pointer))
+                else:
+                    self._separated.clear()
                 return self._cut(keys, values)
             # Nothing but deletes and what is too new: that is work, too.
             await self._parts.fairness.spend(2 + len(chunk) // 4)
         if self._source is None:
             raise NotOpenError("scan")
         return [], []
+
+    async def _resolved(
+        self, keys: list[bytes], values: list[bytes]
+    ) -> tuple[list[bytes], int]:
+        """Return the values of the first of these keys, and the bytes that had to be fetched."""
+        resolved: list[bytes] = []
+        size = 0
+        for key, value in zip(keys, values, strict=False):
+            if key not in self._separated:
+                resolved.append(value)
+                continue
+            if self._source is None or self._version is None:
+                raise NotOpenError("scan")
+            pointer = decode_pointer(value)
+            if size and size + pointer.length > STEP_BYTES:
+                break
+            try:
+                resolve = self._parts.reader.resolve
+                resolved.append(await resolve(pointer, self._version))
+            except IoError as error:
+                raise translate(error) from error
+            size += pointer.length
+        return resolved, size
 
     def _cut(
         self, keys: list[bytes], values: list[bytes]

@@ -13,18 +13,32 @@ import trio
 
 from io_backends import IoError
 from journal import JournalError
+from tempest.backup_face import BackupFace
 from tempest.batch import Batch
+from tempest.changes_face import ChangesFace
+from tempest.checkpoint import Checkpointer, CheckpointFace, Retention, Shelf
+from tempest.collection_face import CollectionFace
+from tempest.control import MaintenanceControl
 from tempest.engine import Engine, Place, Reading
 from tempest.errors import CorruptionError, NotOpenError, ReadOnlyError
 from tempest.health import Health
 from tempest.keys import check_key, check_value
 from tempest.options import Durability, Options
+from tempest.session_face import SessionFace
 from tempest.statistics import Statistics, describe
 from tempest.translate import translate, translated
 from tempest.view import Snapshot, View
 
 
-class Store(View, trio.abc.AsyncResource):
+class Store(
+    BackupFace,
+    ChangesFace,
+    CheckpointFace,
+    CollectionFace,
+    SessionFace,
+    View,
+    trio.abc.AsyncResource,
+):
     """An open store. Made by `open_store`; one trio thread uses it, any number of its tasks."""
 
     def __init__(
@@ -69,8 +83,9 @@ class Store(View, trio.abc.AsyncResource):
     ) -> None:
         """Set a key at MEMORY or OS level without waiting, or raise `trio.WouldBlock`.
 
-        At DISK level it always would block. `ThrottledError` (a `WouldBlock`) says that
-        writers are slowed down: await `wait_writable` then.
+        At DISK level it always would block, and at OS level for more than 16 KiB or than a
+        segment holds. `ThrottledError` (a `WouldBlock`) says that writers are slowed down: await
+        `wait_writable` then.
         """
         check_key(key)
         check_value(value)
@@ -158,6 +173,12 @@ class Store(View, trio.abc.AsyncResource):
         await self._reading.fairness.begin()
         await engine.throttle.wait_writable()
 
+    @property
+    def maintenance(self) -> MaintenanceControl:
+        """The background work: statistics by task, pause, resume, and run now."""
+        engine = self._writable("maintenance")
+        return MaintenanceControl(engine.maintenance, self._check)
+
     def snapshot(self) -> Snapshot:
         """Read the store as it is now, whatever is written: `async with store.snapshot() as view`."""
         self._check()
@@ -194,7 +215,7 @@ class Store(View, trio.abc.AsyncResource):
     async def _close_reading(self) -> None:
         with trio.CancelScope(shield=True), translated():
             try:
-                await self._reading.reader.tables.aclose()
+                await self._reading.reader.aclose()
             finally:
                 await self._place.aclose()
 
@@ -222,6 +243,16 @@ class Store(View, trio.abc.AsyncResource):
     def _check(self) -> None:
         if not self._is_open:
             raise NotOpenError
+
+    def _shelf(self) -> Shelf:
+        self._check()
+        return self._reading.shelf
+
+    def _checkpointer(self, operation: str) -> Checkpointer:
+        return self._writable(operation).checkpointer
+
+    def _retention(self, operation: str) -> Retention:
+        return self._writable(operation).retention
 
     def _writable(self, operation: str) -> Engine:
         self._check()

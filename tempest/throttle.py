@@ -1,8 +1,9 @@
 """Back-pressure: writers slow down smoothly, then wait, as unflushed work grows.
 
-Pressure is the larger of two shares: bytes in memtables of three memtables' worth, tables in
-level 0 of three times the number that starts a compaction. Up to two thirds nobody notices; from
-there each byte written costs time, more and more of it; at one, writers wait.
+Pressure is the larger of two shares: bytes in memtables of the memory budget (three memtables'
+worth unless `memory_bytes_max` says otherwise), tables in level 0 of three times the number that
+starts a compaction. Up to two thirds nobody notices; from there each byte written costs time,
+more and more of it; at one, writers wait.
 
 Invariants
 - System work (flush, compaction, manifest) never asks here.
@@ -36,13 +37,18 @@ class Throttle:
     delayed_seconds: float = 0.0
     _debt_seconds: float = 0.0
     changed: Pulse = attrs.field(factory=Pulse)
+    _memory_bytes_max: int = attrs.field(init=False)
+    _level0_tables_max: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._memory_bytes_max = self.options.memory_budget_bytes
+        self._level0_tables_max = 3 * self.options.level0_tables_max
 
     @property
     def pressure(self) -> float:
         """0.0 is idle; at 1.0 and above writers wait."""
-        options = self.options
-        memory = self.memtables.held_bytes / (3 * options.memtable_bytes_max)
-        level0 = len(self.manifest.current.levels[0]) / (3 * options.level0_tables_max)
+        memory = self.memtables.held_bytes / self._memory_bytes_max
+        level0 = len(self.manifest.current.levels[0]) / self._level0_tables_max
         return max(memory, level0)
 
     def admit_nowait(self, size: int) -> None:

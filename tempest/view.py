@@ -147,7 +147,8 @@ class View:
         parts = ScanParts(
             reading.reader, reading.positions, reading.fairness, self._check_open
         )
-        scan = Scan(parts, Range(low, high, reverse, limit), self._fixed_at)
+        wanted = Range(low, high, reverse, limit, keys_only)
+        scan = Scan(parts, wanted, self._fixed_at)
         return Rows(scan, keys_alone) if keys_only else Rows(scan, pairs)
 
 

@@ -30,14 +30,18 @@ from tempest.fairness import (
     WRITE_UNITS,
     Fairness,
 )
-from tempest.log import Visibility, encode_payload
+from tempest.log import Visibility, encode_payload, session_run
 from tempest.options import Durability
 from tempest.reader import Reader
+from tempest.session_serials import NextSerial
 from tempest.snapshot import Positions
 from tempest.throttle import Throttle
 
 STEP_ENTRIES = 512
 INLINE_BYTES_MAX = 16 << 10
+ROOM_BYTES = (
+    1 << 10
+)  # what a frame costs beside key and value: heads, a serial, a sector
 
 
 @attrs.define(eq=False)
@@ -55,7 +59,13 @@ class Writer:
     def _visibility(self) -> Visibility:
         return self.committer.visibility
 
-    def write_nowait(self, key: bytes, value: bytes | None, level: Durability) -> None:
+    def write_nowait(
+        self,
+        key: bytes,
+        value: bytes | None,
+        level: Durability,
+        serial: NextSerial | None = None,
+    ) -> None:
         """Write one key without waiting, or raise `trio.WouldBlock` and write nothing."""
         size = len(key) + (len(value) if value else 0)
         if self.committer.is_entering:
@@ -64,44 +74,67 @@ class Writer:
         if not self._visibility.is_current or level is Durability.DISK:
             raise trio.WouldBlock
         if level is Durability.MEMORY:
-            self._enter(key, value, level)
+            self._enter(key, value, level, serial)
         else:
-            sequence = self._flush_inline(key, value, size)
+            if serial is None:
+                sequence = self._flush_inline(key, value, size)
+            else:
+                sequence = self._flush_numbered(key, value, size, serial)
             if sequence is None:
-                self.committer.ask(
-                    flush=True
-                )  # what stands in the way is on its way then
+                # What stands in the way is on its way then.
+                room = size + ROOM_BYTES if size <= INLINE_BYTES_MAX else 0
+                self.committer.ask(flush=True, room=room)
                 raise trio.WouldBlock
             if self._visibility.visible < sequence:
                 raise self.throttle.health.outcome_unknown()
         self.committer.note_growth()
 
-    async def write(self, key: bytes, value: bytes | None, level: Durability) -> None:
-        """Write one key and wait for its level."""
+    async def write(
+        self,
+        key: bytes,
+        value: bytes | None,
+        level: Durability,
+        serial: NextSerial | None = None,
+    ) -> None:
+        """Write one key and wait for its level. `serial` is that of a session's write."""
         await self.fairness.begin()
         size = len(key) + (len(value) if value else 0)
         await self._admit(size)
-        await self._write_admitted(key, value, size, level)
+        await self._write_admitted(key, value, size, level, serial)
 
     async def _write_admitted(
-        self, key: bytes, value: bytes | None, size: int, level: Durability
+        self,
+        key: bytes,
+        value: bytes | None,
+        size: int,
+        level: Durability,
+        serial: NextSerial | None,
     ) -> None:
         """Let a write that may go on take effect, and wait for its level."""
         sequence = None
         if level is Durability.OS:
-            sequence = self._flush_inline(key, value, size)
+            if serial is None:
+                sequence = self._flush_inline(key, value, size)
+            else:
+                sequence = self._flush_numbered(key, value, size, serial)
         if sequence is None:
-            sequence = self._enter(key, value, level)
+            sequence = self._enter(key, value, level, serial)
         await self._wait(sequence)
         await self.fairness.spend(WRITE_UNITS + size // WRITE_BYTES_A_UNIT)
 
-    async def write_batch(self, batch: Batch, level: Durability) -> None:
+    async def write_batch(
+        self, batch: Batch, level: Durability, serial: NextSerial | None = None
+    ) -> None:
         """Write all of a batch as one, and wait for its level."""
         await self.fairness.begin()
-        if not batch.entries:
+        if not batch.entries and serial is None:
             return
         await self._admit(batch.bytes)
-        if len(batch) <= STEP_ENTRIES:
+        if serial is not None:
+            self._take(serial, self._visibility.last + max(1, len(batch)))
+        if not batch.entries:
+            last = self._enter_mark(level)
+        elif len(batch) <= STEP_ENTRIES:
             last = self._enter_all(batch, level)
             await self.fairness.spend(CALL_UNITS * len(batch))
         else:
@@ -113,6 +146,7 @@ class Writer:
         key: bytes,
         function: Callable[[bytes | None], bytes | None],
         level: Durability,
+        serial: NextSerial | None = None,
     ) -> bytes | None:
         """Read, compute and write one key as one step in log order; return the new value."""
         await self.fairness.begin()
@@ -122,6 +156,8 @@ class Writer:
             await self._gate.wait()
             old = await self.reader.newest(key)
         self.throttle.health.check_writable()  # reading may have taken its time
+        if serial is not None:
+            serial.choose()
         derived_from = self._visibility.last
         try:
             value = function(old)
@@ -129,14 +165,31 @@ class Writer:
             # What it was decided on must not be taken back.
             await self._wait(derived_from)
             raise
-        if value is None and old is None and level is Durability.MEMORY:
+        stays_absent = value is None and old is None and level is Durability.MEMORY
+        if stays_absent and serial is None:
             await self._wait(derived_from)
             return None
         # At other levels absence is promised, so a tombstone is written: what made the key
         # absent may be less safe than that.
         size = len(key) + (len(value) if value else 0)
-        await self._write_admitted(key, value, size, level)
+        await self._write_admitted(key, value, size, level, serial)
         return value
+
+    async def forget_session(self, name: bytes, level: Durability) -> None:
+        """Forget a session that nobody uses, and wait for the level."""
+        await self.fairness.begin()
+        await self._admit(len(name))
+        committer = self.committer
+        if committer.sessions.forget(name):
+            sequence = self._visibility.last + 1
+            committer.memtables.active.count(name, None, sequence)
+            committer.log.open.count(name, (sequence, None))
+            await self._wait(self._enter_mark(level))
+
+    async def wait_visible(self, sequence: int) -> None:
+        """Wait until what was taken in with this sequence has reached its level."""
+        await self.fairness.begin()
+        await self._wait(sequence)
 
     async def _admit(self, size: int) -> None:
         await self.throttle.admit(size)
@@ -155,15 +208,37 @@ class Writer:
         else:
             self.committer.note_growth()
 
-    def _enter(self, key: bytes, value: bytes | None, level: Durability) -> int:
+    def _enter(
+        self,
+        key: bytes,
+        value: bytes | None,
+        level: Durability,
+        serial: NextSerial | None = None,
+    ) -> int:
         """Put one entry into memtable and open frame; return its sequence."""
         visibility = self._visibility
+        if serial is not None:
+            self._take(serial, visibility.last + 1)
         sequence = visibility.last = visibility.last + 1
         if level is not Durability.MEMORY:
             visibility.block(sequence, sequence, synced=level is Durability.DISK)
         elif visibility.is_current:
             visibility.visible = sequence
         self._place(key, (sequence, value))
+        return sequence
+
+    def _take(self, serial: NextSerial, sequence: int) -> None:
+        """Let a session's write have its serial: in this very step it enters the open frame."""
+        committer = self.committer
+        number = serial.take(sequence, self._visibility.visible)
+        committer.memtables.active.count(serial.name, number, sequence)
+        committer.log.open.count(serial.name, (sequence, number))
+
+    def _enter_mark(self, level: Durability) -> int:
+        """Give a sequence to what says something of sessions only. MEMORY counts as OS."""
+        visibility = self._visibility
+        sequence = visibility.last = visibility.last + 1
+        visibility.block(sequence, sequence, synced=level is Durability.DISK)
         return sequence
 
     def _place(self, key: bytes, entry: tuple[int, bytes | None]) -> None:
@@ -209,7 +284,27 @@ class Writer:
         visibility.block(first, visibility.last, synced=level is Durability.DISK)
         return visibility.last
 
-    def _flush_inline(self, key: bytes, value: bytes | None, size: int) -> int | None:
+    def _flush_numbered(
+        self, key: bytes, value: bytes | None, size: int, serial: NextSerial
+    ) -> int | None:
+        """Do what `_flush_inline` does with a session's write: its serial is in the frame."""
+        committer = self.committer
+        sequence = self._visibility.last + 1
+        run = session_run({serial.name: (sequence, serial.choose())})
+        if self._flush_inline(key, value, size, (run,)) is None:
+            return None
+        number = serial.take(sequence, sequence - 1)
+        committer.memtables.active.count(serial.name, number, sequence)
+        committer.sessions.sealed({serial.name: (sequence, number)})
+        return sequence
+
+    def _flush_inline(
+        self,
+        key: bytes,
+        value: bytes | None,
+        size: int,
+        beside: tuple[Columns, ...] = (),
+    ) -> int | None:
         """Seal one entry and hand it to the operating system on the spot; return its sequence.
 
         None if that is not possible now: nothing was written then. If the write fails it may
@@ -222,7 +317,7 @@ class Writer:
         sequence = visibility.last + 1
         kinds = b"" if value is not None else bytes([Kind.DELETE])
         run = Columns(0, [key], [value or b""], sequence, b"", kinds)
-        frame = log.seal(encode_payload([run]), sequence)
+        frame = log.seal(encode_payload([run, *beside]), sequence)
         try:
             if log.has_room():
                 log.flush_nowait(frame)

@@ -17,16 +17,52 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = ("io_backends", "journal", "tempest", "sim")
 STEPS = (
-    {"errors", "translate", "options", "keys", "header", "wakeup", "fairness"},
-    {"columns", "batch", "iterator", "health", "ordered_keys"},
+    {
+        *("errors", "translate", "options", "keys", "header", "wakeup", "fairness"),
+        "position",
+    },
+    {
+        "columns",
+        "batch",
+        "iterator",
+        "health",
+        "ordered_keys",
+        "pointers",
+        "read_cache",
+    },
     {"memtable", "memory", "table", "log"},
     {"version"},
-    {"flush", "compaction", "snapshot", "segments"},
+    {"flush", "compaction", "snapshot", "segments", "segment_files", "coordinator"},
     {
-        *("check", "committer", "evidence", "maintenance", "reader", "recovery"),
-        *("replay", "scan", "throttle", "writer"),
+        *(
+            "backup",
+            "check",
+            "checkpoint",
+            "collection",
+            "committer",
+            "evidence",
+            "inspection",
+            "maintenance",
+            "reader",
+            "recovery",
+        ),
+        *(
+            "session_serials",
+            "replay",
+            "streams",
+            "log_tail",
+            "changes",
+            "scan",
+            "throttle",
+            "upkeep",
+            "values",
+            "writer",
+        ),
     },
-    {"engine", "view", "statistics", "store", "opening"},
+    {
+        *("engine", "control", "view", "statistics", "store", "opening"),
+        *("session", "session_face", "collection_face", "backup_face", "changes_face"),
+    },
     {"__init__"},
     {"cli"},
 )
@@ -62,7 +98,7 @@ SEES_OUTSIDE = {
 SOURCES = [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 BESIDE = [
     path
-    for folder in ("tests", "benchmarks")
+    for folder in ("tests", "benchmarks", "examples")
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 TEMPEST_SOURCES = [path for path in SOURCES if ROOT / "tempest" in path.parents]

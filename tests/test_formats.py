@@ -9,11 +9,23 @@ import pytest
 from journal import Header
 from tempest.log import SegmentMeta
 from tempest.table import TableMeta
-from tempest.version import PlacedTable, SegmentEnd, Version, VersionEdit
+from tempest.version import (
+    CheckpointMeta,
+    Consumer,
+    Fork,
+    PlacedTable,
+    SegmentEnd,
+    SessionMark,
+    Version,
+    VersionEdit,
+)
 from tests.golden.hexdump import FORMATS, documented
 
 GOLDEN = Path(__file__).parent / "journal" / "golden" / "manifest.hex"
-RECORDS = (Version, VersionEdit, PlacedTable, SegmentEnd, SegmentMeta, TableMeta)
+RECORDS = (
+    *(Version, VersionEdit, PlacedTable, SegmentEnd, SegmentMeta, TableMeta),
+    *(SessionMark, Consumer, Fork, CheckpointMeta),
+)
 
 
 def fields_of(section: str) -> list[str]:
@@ -28,6 +40,18 @@ def test_the_fields_of_a_record_stand_in_their_order(
     names = [field.name for field in attrs.fields(record)]
 
     assert fields_of(documented(record.__name__)) == names
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_later_fields_are_said_to_be_later(
+    record: type[attrs.AttrsInstance],
+) -> None:
+    """O18: which fields may be left out stands on the page as in the code."""
+    rows = documented(record.__name__)
+    later = re.findall(r"^\| `(\w+)` \| later ", rows, re.MULTILINE)
+    fields = attrs.fields(record)
+
+    assert later == [f.name for f in fields if f.metadata.get("journal.later")]
 
 
 def test_the_fields_of_a_generation_stand_in_their_order() -> None:

@@ -28,7 +28,7 @@ from io_backends import (
     StaleRead,
     VirtualDisk,
 )
-from sim.faults.contracts import file_kind
+from sim.faults.contracts import STORE, file_kind
 from sim.faults.history import SECTOR_BYTES, History, Written
 from sim.faults.planting import write_file
 from sim.script import Damage
@@ -55,6 +55,7 @@ def hurt(disk: VirtualDisk, damage: Damage, history: History) -> Twin | None:
     """Return a twin with this damage, or None if there is no place for it."""
     random = Seeds(damage.seed).stream("damage")
     paths = sorted(p.removeprefix("/") for p in disk.files())
+    paths = [path for path in paths if path.startswith(f"{STORE}/")]
     paths = [path for path in paths if file_kind(path) == damage.file]
     if not paths:
         return None

@@ -8,6 +8,7 @@ Invariants
 """
 
 from sim.planted.backend_bugs import BACKEND_BUGS
+from sim.planted.backup_bugs import BACKUP_BUGS
 from sim.planted.bug import (
     Edit as Edit,
     Planted as Planted,
@@ -16,7 +17,10 @@ from sim.planted.bug import (
     find as find,
     replaced as replaced,
 )
+from sim.planted.changes_bugs import CHANGES_BUGS
+from sim.planted.checkpoint_bugs import CHECKPOINT_BUGS
 from sim.planted.closing_bugs import CLOSING_BUGS
+from sim.planted.collection_bugs import COLLECTION_BUGS
 from sim.planted.commit_bugs import COMMIT_BUGS
 from sim.planted.compaction_bugs import COMPACTION_BUGS
 from sim.planted.directed import Directed as Directed
@@ -32,8 +36,11 @@ from sim.planted.search import (
     survey as survey,
     survey_each as survey_each,
 )
+from sim.planted.session_bugs import SESSION_BUGS
 from sim.planted.table_bugs import TABLE_BUGS
+from sim.planted.upkeep4_bugs import UPKEEP4_BUGS
 from sim.planted.upkeep_bugs import UPKEEP_BUGS
+from sim.planted.value_bugs import VALUE_BUGS
 
 PLANTED: tuple[Planted, ...] = (
     *COMMIT_BUGS,
@@ -46,6 +53,13 @@ PLANTED: tuple[Planted, ...] = (
     *COMPACTION_BUGS,
     *READ_BUGS,
     *BACKEND_BUGS,
+    *VALUE_BUGS,
+    *COLLECTION_BUGS,
+    *SESSION_BUGS,
+    *CHECKPOINT_BUGS,
+    *CHANGES_BUGS,
+    *UPKEEP4_BUGS,
+    *BACKUP_BUGS,
 )
 
 

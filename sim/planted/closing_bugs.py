@@ -60,8 +60,8 @@ CLOSING_BUGS = (
         "nothing is open after close",
         Edit(
             "tempest.engine:Engine.aclose",
-            "tables.aclose, log.aclose)",
-            "log.aclose)",
+            "(journal.aclose, reader.aclose, log.aclose)",
+            "(journal.aclose, log.aclose)",
         ),
         draw=Directed(
             mix={"put": 3, "flush": 1, "get": 2, "compact": 1},
@@ -75,8 +75,8 @@ CLOSING_BUGS = (
         "nothing is open after close",
         Edit(
             "tempest.engine:Engine.aclose",
-            "tables.aclose, log.aclose)",
-            "tables.aclose)",
+            "(journal.aclose, reader.aclose, log.aclose)",
+            "(journal.aclose, reader.aclose)",
         ),
         draw=SHORT,
     ),
@@ -84,7 +84,7 @@ CLOSING_BUGS = (
         "close-ends-the-log-too-early",
         "the log is closed where its last acknowledged frame ends",
         Edit(
-            "tempest.engine:Engine._seal_log",
+            "tempest.engine:Engine._log_end",
             "end = self.committer.log.durable",
             "end = self.manifest.current.replay_from",
         ),

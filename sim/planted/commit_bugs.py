@@ -293,7 +293,7 @@ COMMIT_BUGS = (
         "throttle-lets-nobody-go",
         "who waits for room is woken when the shape of the store changes",
         Edit(
-            "tempest.maintenance:Maintenance._shape_has_changed",
+            "tempest.upkeep.publishing:Publishing._shape_has_changed",
             "    self.throttle.changed.fire()\n",
             "",
         ),

@@ -243,7 +243,7 @@ COMPACTION_BUGS: tuple[Planted, ...] = (
         "compaction-leaks-its-inputs",
         "handles are closed on every path",
         Edit(
-            "tempest.compaction.job:_compact",
+            "tempest.compaction.job:compact_tables",
             "await close_all(outputs, cache)",
             "await close_all(outputs)",
         ),

@@ -24,6 +24,7 @@ from sim.script import (
     Ending,
     Latency,
     Life,
+    Recover,
     Rot,
     RotKind,
     Script,
@@ -33,6 +34,7 @@ from sim.seeds import Seeds
 from sim.workload import CALM, Drawer, Keys, draw_race
 
 Setting = int | float | str | bool
+Options = dict[str, Setting | tuple[Setting, ...]]
 EndingKind = Literal["cut", "kill", "close"]
 
 
@@ -48,6 +50,7 @@ class Directed:
                  `armed`-th
     nested       crashes during the opening after each life
     faults       what is done to the disk in the first `faulty` lives
+    recovers     what the store becomes before each life but the first
     damages      what is done to a twin of the disk after each life, and to which file
     is_closing   the ending comes so many Io operations after the store begins to close
     is_raced     lives that are closed end in a race
@@ -77,6 +80,7 @@ class Directed:
     faults: Callable[[Random], tuple[Fault, ...]] = lambda _: ()
     faulty: int = 99
     rots: tuple[RotKind, ...] = ()
+    recovers: tuple[Recover | None, ...] = (None,)
     damages: tuple[tuple[DamageKind, DamagedFile], ...] = ()
     is_closing: bool = False
     is_raced: bool = False
@@ -123,6 +127,7 @@ class Directed:
             faults=self.faults(random) if number < self.faulty else (),
             capacity_bytes=random.choice(self.capacities),
             rots=self._rots(random),
+            recover=self._recover(random) if number else None,
             damages=self._damages(random),
             race=draw_race(random) if self.is_raced and kind == "close" else (),
             ending=self._ending(random, kind, self.armed or self._count),
@@ -142,6 +147,7 @@ class Directed:
             clients=self._operations(drawer, self.last),
             latency=self._latency(random),
             rots=self._rots(random),
+            recover=self._recover(random),
             damages=self._damages(random),
             race=draw_race(random) if self.is_raced else (),
             ending=Ending(kind="close"),
@@ -190,6 +196,11 @@ class Directed:
         kind, file = random.choice(self.damages)
         seed, read_only = random.getrandbits(32), random.random() < 0.3
         return (Damage(kind=kind, file=file, seed=seed, read_only=read_only),)
+
+    def _recover(self, random: Random) -> Recover | None:
+        if self.recovers == (None,):
+            return None
+        return random.choice(self.recovers)
 
     def _rots(self, random: Random) -> tuple[Rot, ...]:
         if not self.rots:

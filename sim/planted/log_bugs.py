@@ -163,9 +163,9 @@ LOG_BUGS: tuple[Planted, ...] = (
         "log-gathers-out-of-order",
         "a frame holds its entries in the order of their sequences (R9)",
         Edit(
-            "tempest.log.open_frame:OpenFrame.take",
-            "key=lambda pair: pair[1][0]",
-            "key=lambda pair: -pair[1][0]",
+            "tempest.log.open_frame:GatheredFrame.runs",
+            "merge(pairs, *self.chained, key=_sequence)",
+            "merge(pairs, *self.chained)",
         ),
         draw=KEEPING,
     ),

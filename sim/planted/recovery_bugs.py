@@ -73,7 +73,7 @@ RECOVERY_BUGS = (
         "recovery-begins-no-new-life",
         "a life is never given out twice: its sequences would be",
         Edit(
-            "tempest.recovery:_begin_life",
+            "tempest.recovery:begin_life",
             "life=version.life + 1",
             "life=max(1, version.life)",
         ),
@@ -93,9 +93,10 @@ RECOVERY_BUGS = (
         "recovery-sweeps-closed-segments",
         "only files that nobody names are left over (T32)",
         Edit(
-            "tempest.recovery:sweep_orphans",
-            "for segment in version.segments}",
-            "for segment in version.segments if segment.end is None}",
+            "tempest.recovery:orphans",
+            "    numbers = version.numbers\n",
+            "    closed = [s.number for s in version.segments if s.end is not None]\n"
+            "    numbers = [number for number in version.numbers if number not in closed]\n",
         ),
         draw=REPLAYED,
     ),
@@ -104,8 +105,8 @@ RECOVERY_BUGS = (
         "files that nobody names are removed when the store is opened (R28)",
         Edit(
             "tempest.recovery:sweep_orphans",
-            "        if number is None or name in named:\n",
-            "        if True:\n",
+            "await orphans(io, folder, manifest.current):",
+            "[]:",
         ),
         draw=Directed(mix={"put": 1}, operations=2, lives=1, rots=("orphan", "copy")),
     ),

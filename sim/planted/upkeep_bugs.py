@@ -117,7 +117,7 @@ PUBLISHING_BUGS = (
         "flush-forgets-snapshots",
         "whoever reads at a position keeps what is visible there (T24)",
         Edit(
-            "tempest.maintenance:Maintenance._flush",
+            "tempest.upkeep.flushing:Flushing._flush",
             "positions=self._reader_positions()",
             "positions=self._reader_positions()[-1:]",
         ),
@@ -127,7 +127,7 @@ PUBLISHING_BUGS = (
         "flush-loses-tombstones",
         "a tombstone goes only where no table holds anything older (T22)",
         Edit(
-            "tempest.maintenance:Maintenance._flush",
+            "tempest.upkeep.flushing:Flushing._flush",
             "KeyRanges.union((t.smallest, t.largest) for t in version.tables)",
             "KeyRanges.union(())",
         ),
@@ -139,7 +139,7 @@ PUBLISHING_BUGS = (
         "flush-moves-replay-too-far",
         "replay starts where the tables end: the log above is all there is (H1)",
         Edit(
-            "tempest.maintenance:Maintenance._flush",
+            "tempest.upkeep.flushing:Flushing._flush",
             "replay_from=stop,",
             "replay_from=committer.log.durable,",
         ),
@@ -149,15 +149,15 @@ PUBLISHING_BUGS = (
         "flush-drops-the-memtable-first",
         "a memtable is forgotten once its table is in the current version (T21)",
         Edit(
-            "tempest.maintenance:Maintenance._flush",
+            "tempest.upkeep.flushing:Flushing._flush",
             "    committer.memtables.drop_oldest()\n",
             "",
         ),
         Edit(
-            "tempest.maintenance:Maintenance._flush_oldest",
+            "tempest.upkeep.flushing:Flushing._flush_oldest",
             "    await self._flush(memtable, stop)\n",
             "    committer.memtables.drop_oldest()\n"
-            "    await self._flush(memtable, stop)\n",
+            "        await self._flush(memtable, stop)\n",
         ),
         draw=READ,
     ),
@@ -165,8 +165,8 @@ PUBLISHING_BUGS = (
         "flush-returns-early",
         "a flush returns when all that was written before it is in tables",
         Edit(
-            "tempest.maintenance:Maintenance.flush_all",
-            "    wanted = [*memtables.waiting, *([active] if len(active) else [])]\n",
+            "tempest.upkeep.flushing:Flushing.flush_all",
+            "    wanted = [*memtables.waiting, *([active] if active else [])]\n",
             "    wanted = [*memtables.waiting]\n",
         ),
         draw=Directed(
@@ -182,11 +182,11 @@ PUBLISHING_BUGS = (
         "flush-removes-the-log-first",
         "the log goes after the edit that adds its table is durable (invariant 6)",
         Edit(
-            "tempest.maintenance:Maintenance._publish",
-            "        await self._append(edit(result))\n",
+            "tempest.upkeep.publishing:Publishing._publish",
+            "        await self._change(lambda: edit(result))\n",
             "        change = edit(result)\n"
             "        for number in change.segments_removed:\n"
-            "            await self.io.remove(f'{self.folder}/{segment_name(number)}')\n"
+            "            await self._remove(number)\n"
             "        await self._append(change)\n",
         ),
         draw=FLUSHED,
@@ -195,11 +195,11 @@ PUBLISHING_BUGS = (
         "compaction-removes-its-inputs-first",
         "a table goes after the edit that drops it is durable (invariant 1)",
         Edit(
-            "tempest.maintenance:Maintenance._publish",
-            "        await self._append(edit(result))\n",
+            "tempest.upkeep.publishing:Publishing._publish",
+            "        await self._change(lambda: edit(result))\n",
             "        change = edit(result)\n"
             "        for number in change.removed:\n"
-            "            await self.io.remove(f'{self.folder}/{table_name(number)}')\n"
+            "            await self._remove(number)\n"
             "        await self._append(change)\n",
         ),
         draw=COMPACTED,
@@ -208,8 +208,8 @@ PUBLISHING_BUGS = (
         "compaction-runs-twice-at-once",
         "one compaction at a time chooses and publishes: a race over one await",
         Edit(
-            "tempest.maintenance:Maintenance.compact_range",
-            "        async with self._publishing:\n",
+            "tempest.upkeep.compacting:Compacting.compact_range",
+            "        async with self.coordinator.turn(Work.COMPACTION):\n",
             "        if True:\n",
         ),
         draw=COMPACTED,
@@ -218,7 +218,7 @@ PUBLISHING_BUGS = (
         "upkeep-can-be-cancelled-while-it-publishes",
         "an edit on its way is waited for: the next choice is made from it",
         Edit(
-            "tempest.maintenance:Maintenance._append",
+            "tempest.upkeep.publishing:Publishing._append",
             "trio.CancelScope(shield=True)",
             "trio.CancelScope()",
         ),
@@ -228,8 +228,8 @@ PUBLISHING_BUGS = (
         "upkeep-leaves-what-it-did-not-finish",
         "files of a job that was cancelled or failed are removed (R28)",
         Edit(
-            "tempest.maintenance:Maintenance._publish",
-            "        manifest.abandon(*plan.numbers)\n",
+            "tempest.upkeep.publishing:Publishing._publish",
+            "        manifest.abandon(*numbers)\n",
             "",
         ),
         draw=CANCELLED,
@@ -301,8 +301,8 @@ VERSION_BUGS = (
         "a segment is dropped only when replay starts behind its end",
         Edit(
             "tempest.version.version:Version.retired_segments",
-            "segment.end is not None and segment.end <= replay_from",
-            "segment.end is not None and segment.first <= replay_from",
+            "(segment.end <= lowest or",
+            "(segment.first <= lowest or",
         ),
         draw=FLUSHED,
     ),
@@ -310,9 +310,9 @@ VERSION_BUGS = (
         "version-puts-level-0-in-no-order",
         "level 0 is read newest first (T23)",
         Edit(
-            "tempest.version.version:_edit_levels",
-            "    edited[0].sort(key=lambda table: -table.sequence_max)\n",
-            "",
+            "tempest.version.checkpoints:apply_difference",
+            "kept.sort(key=_newest_first if at == 0 else _by_key)",
+            "kept.sort(key=_by_key)",
         ),
         draw=Directed(mix={"put": 2, "flush": 1, "get": 2}, operations=20, lives=1),
     ),

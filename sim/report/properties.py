@@ -10,7 +10,7 @@ Invariants
 from collections import Counter
 from collections.abc import Sequence
 
-from sim import events, operations as ops
+from sim import events, operations as ops, services
 from sim.events import OPEN, Event
 from sim.operations import Operation
 from sim.oracle import ORACLES
@@ -18,8 +18,9 @@ from sim.oracle import ORACLES
 AFTER_OPENING = (
     *("prefix-no-hole", "acknowledged-survives", "batch-atomic", "outcome-pinned"),
     *("no-resurrection", "no-phantom", "range", "bank", "ring"),
+    *("session", "checkpoint"),
 )
-AFTER_CLOSE = ("leak", "structure", "live-files")
+AFTER_CLOSE = ("leak", "structure", "live-files", "backup", "values")
 OF_PHASE = {"racing": ("linearizable",), "closing": ("liveness", "silent-fault")}
 READS = ("read-your-writes", "no-phantom", "no-resurrection")
 MOMENTS = ("snapshot-isolation", "no-phantom", "no-resurrection")
@@ -32,6 +33,18 @@ OF_OPERATION: dict[type, tuple[str, ...]] = {
     ops.ScanClose: (*MOMENTS, "range"),
     ops.Update: ("read-your-writes",),
     ops.Look: ("health",),
+    services.Checkpoint: ("checkpoint",),
+    services.CheckpointWait: ("checkpoint",),
+    services.CheckpointList: ("checkpoint",),
+    services.CheckpointRead: ("checkpoint", "session"),
+    services.CheckpointDrop: ("checkpoint",),
+    services.CheckpointPrune: ("checkpoint",),
+    services.SessionOpen: ("session",),
+    services.SessionPut: ("session",),
+    services.SessionWait: ("session",),
+    services.Follow: ("changes", "no-phantom"),
+    services.ShouldCollect: ("values",),
+    services.Backup: ("backup",),
 }
 OF_EVENT: dict[type[Event], tuple[str, ...]] = {
     events.LifeBegun: ("refused-opening",),

@@ -10,6 +10,7 @@ from sim.literal import WIDTH, literal, names_in
 from sim.shrink.rounds import Shrunk
 
 INDENT = 4
+OPERATIONS = ("sim.operations", "sim.services")
 
 
 def as_pytest(shrunk: Shrunk) -> str:
@@ -52,8 +53,8 @@ def _imports(shrunk: Shrunk) -> list[str]:
 
 
 def _door(module: str) -> str:
-    """Return where a name is imported from: a front door, or the module of operations."""
-    return module if module == "sim.operations" else module.partition(".")[0]
+    """Return where a name is imported from: a front door, or a module of operations."""
+    return module if module in OPERATIONS else module.partition(".")[0]
 
 
 def _short(text: str) -> str:

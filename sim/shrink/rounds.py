@@ -125,6 +125,7 @@ def measure(script: Script) -> tuple[int, int, int]:
         limits = (life.capacity_bytes, life.file_bytes_max, life.handles_max)
         faults += sum(limit is not None for limit in limits)
         crashes += life.ending.kind != "close"
+        crashes += life.recover is not None and life.recover.io is not None
     return operations, faults, crashes
 
 

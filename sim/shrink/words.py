@@ -10,14 +10,18 @@ from typing import TypeVar, cast
 import attrs
 
 from io_backends import Fault
-from sim import operations as ops
+from sim import operations as ops, services
 from sim.operations import Operation
 from sim.script import Life, Script
+from sim.services import Service, SessionPut
 from sim.shrink.aspect import change_lives
 from sim.values import RACE
 
 PLAIN_BYTES = 8
-LEVELLED = (ops.Put, ops.Delete, ops.Batch, ops.Update, ops.Transfer, ops.Swap)
+LEVELLED = (
+    *(ops.Put, ops.Delete, ops.Batch, ops.Update, ops.Transfer, ops.Swap),
+    *(services.SessionPut, services.SessionDelete, services.SessionBatch),
+)
 Value = TypeVar("Value")
 
 
@@ -45,7 +49,7 @@ def put_in(
     return change_lives(script, change)
 
 
-def plainer(operation: Operation) -> Iterator[Operation]:  # noqa: C901 a table
+def plainer(operation: Operation) -> Iterator[Operation]:  # noqa: C901, PLR0912 a table
     """Yield plainer operations, the plainest first."""
     match operation:
         case ops.Cancelled(inner, _):
@@ -66,6 +70,8 @@ def plainer(operation: Operation) -> Iterator[Operation]:  # noqa: C901 a table
             yield ops.Scan()
         case ops.Sleep(seconds) if seconds:
             yield ops.Sleep(0.0)
+        case _ if isinstance(operation, Service):
+            yield from _plainer_service(operation)
         case _:
             pass
     yield from _plainer_fields(operation)
@@ -87,8 +93,29 @@ def _plainer_batch(
         yield ops.Batch(small, level)
 
 
+def _plainer_service(service: Service) -> Iterator[Operation]:
+    """Yield a service with one field as nobody would say it, the kinds of checkpoints last."""
+    if isinstance(service, services.SessionBatch):
+        for place, _ in enumerate(service.writes if len(service.writes) > 1 else ()):
+            rest = service.writes[:place] + service.writes[place + 1 :]
+            yield attrs.evolve(service, writes=rest)
+    for name in (
+        "cookie",
+        "gap",
+        "which",
+        "seconds",
+        "live_share_max",
+        "style",
+        "kind",
+    ):
+        fields = attrs.fields_dict(type(service))
+        if name in fields and getattr(service, name) != fields[name].default:
+            usual = {name: fields[name].default}
+            yield attrs.evolve(service, **usual)  # type: ignore[arg-type]
+
+
 def _plainer_fields(operation: Operation) -> Iterator[Operation]:
-    if isinstance(operation, ops.Put | ops.PutNowait | ops.Update):
+    if isinstance(operation, ops.Put | ops.PutNowait | ops.Update | SessionPut):
         size = operation.size
         if size is not None and size != PLAIN_BYTES:
             yield attrs.evolve(operation, size=PLAIN_BYTES)

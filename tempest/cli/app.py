@@ -13,13 +13,18 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 import cyclopts
 
 import tempest
+from tempest.cli.backup import backup, restore
+from tempest.cli.checkpoint import checkpoint
 from tempest.cli.data import delete, get, put, scan
 from tempest.cli.demo import demo
-from tempest.cli.inspect import stats, verify
+from tempest.cli.inspect import inspect, stats, verify
 from tempest.cli.load import load
 from tempest.cli.output import UsageError, complain
 
-COMMANDS = (demo, get, put, delete, scan, load, stats, verify)
+COMMANDS = (
+    *(demo, get, put, delete, scan, load, stats, inspect, verify),
+    *(checkpoint, backup, restore),
+)
 GROUP = "tempest.commands"
 INTERRUPTED = 130
 

@@ -1,5 +1,6 @@
-"""`tempest stats` and `tempest verify`: what a store looks like, and whether it is whole."""
+"""`tempest stats`, `inspect`, `verify`: what a store looks like, what opening takes, is it whole."""
 
+import attrs
 import trio
 from rich.console import Console
 from rich.text import Text
@@ -7,7 +8,8 @@ from rich.text import Text
 import tempest
 from io_backends import FileIo
 from tempest.check import VerifyReport, verify_store
-from tempest.cli.output import bytes_text, print_json
+from tempest.cli.checkpoint import document_of, row_of
+from tempest.cli.output import bytes_text, print_json, record_fields
 from tempest.cli.tables import print_record, run_table
 
 DAMAGED = 1
@@ -31,6 +33,29 @@ def stats(store: str, /, *, json: bool = False) -> int:
     else:
         print_record(store, statistics)
     return 0
+
+
+def inspect(store: str, /, *, json: bool = False) -> int:
+    """Say what opening the store would use and replay; exit status 1 if it would be refused.
+
+    Manifest and log are read, nothing is written, and the store is not opened: which index
+    checkpoint recovery would start from, how much log it would replay, which tables,
+    checkpoints and sessions there are.
+
+    Args:
+        store: Folder of the store.
+        json: Print one JSON document.
+    """
+    found = trio.run(tempest.inspect_store, store)
+    if json:
+        checkpoints = [document_of(info) for info in found.checkpoints]
+        print_json({**record_fields(found), "checkpoints": checkpoints})
+    else:
+        print_record(store, attrs.evolve(found, checkpoints=()))
+        if found.checkpoints:
+            rows = tuple(map(row_of, found.checkpoints))
+            Console().print(run_table(f"{store} · checkpoints", rows))
+    return 0 if found.problem is None else DAMAGED
 
 
 def verify(store: str, /, *, json: bool = False) -> int:

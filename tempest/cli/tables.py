@@ -64,7 +64,7 @@ def run_table(title: str, records: tuple[object, ...]) -> Table:
 def cell(name: str, value: object) -> Text:
     """Render one field; its name says its unit."""
     match value:
-        case None:
+        case None | ():
             text = "-"
         case bool():
             text = "yes" if value else "no"

@@ -1,5 +1,13 @@
 """Compaction: what to merge (policies), how (jobs), and whether it came out right."""
 
+from tempest.compaction.collection import (
+    CollectionJob as CollectionJob,
+    collect as collect,
+    collection_problems as collection_problems,
+    make_rewrite as make_rewrite,
+    run_collection as run_collection,
+    tables_of as tables_of,
+)
 from tempest.compaction.executor import (
     compact as compact,
     refuse as refuse,
@@ -25,14 +33,17 @@ from tempest.compaction.policy import (
     Reason as Reason,
     covered_keys as covered_keys,
 )
+from tempest.compaction.relocation import Relocation as Relocation
 from tempest.compaction.result import (
     JobResult as JobResult,
     report as report,
     result_problems as result_problems,
 )
+from tempest.compaction.stale import choose_stale as choose_stale
 
 __all__ = [
     "Choice",
+    "CollectionJob",
     "CompactionJob",
     "JobResult",
     "LevelInput",
@@ -41,15 +52,22 @@ __all__ = [
     "OutputPlan",
     "Policy",
     "Reason",
+    "Relocation",
     "TableOutputs",
+    "choose_stale",
     "close_all",
+    "collect",
+    "collection_problems",
     "compact",
     "covered_keys",
     "make_job",
+    "make_rewrite",
     "numbers_wanted",
     "refuse",
     "report",
     "result_problems",
     "run",
+    "run_collection",
     "run_compaction",
+    "tables_of",
 ]

@@ -9,7 +9,7 @@ Invariants
 - At least once for about a thousand entries others have a turn, so a job may run on the loop.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -18,6 +18,7 @@ import trio
 
 from io_backends import Io
 from journal import decode_record
+from tempest.columns import Columns
 from tempest.compaction.outputs import OutputPlan, TableOutputs
 from tempest.compaction.policy import (
     Choice,
@@ -27,13 +28,19 @@ from tempest.compaction.policy import (
     hull,
     older_keys,
 )
-from tempest.compaction.result import JobResult, report, result_problems
+from tempest.compaction.result import (
+    JobResult,
+    count_problems,
+    report,
+    table_problems,
+)
 from tempest.iterator import KeyRanges, Merger, Source, retain
 from tempest.table import BlockCache, TableCache, TableCursor, TableMeta
 
 STEP_BYTES = 256 * 1024
 TURN_ENTRIES = 1000
 _CHUNK_ENTRIES = 100  # what a chunk costs beside its entries, in entries
+Change = Callable[[Columns], Awaitable[Columns]]
 
 
 @attrs.frozen(kw_only=True)
@@ -78,10 +85,13 @@ def numbers_wanted(choice: Choice, table_bytes_max: int) -> int:
 
 async def run_compaction(io: Io, argument: bytes) -> bytes:
     """Do an encoded job and return its encoded outcome. For `Io.run_job`."""
-    return await report(_compact(io, decode_record(CompactionJob, argument)))
+    return await report(compact_tables(io, decode_record(CompactionJob, argument)))
 
 
-async def _compact(io: Io, job: CompactionJob) -> JobResult:
+async def compact_tables(
+    io: Io, job: CompactionJob, change: Change | None = None
+) -> JobResult:
+    """Do a job; what is retained passes through `change` on its way to the outputs."""
     plan = job.outputs
     cache = TableCache(
         io,
@@ -93,7 +103,7 @@ async def _compact(io: Io, job: CompactionJob) -> JobResult:
     )
     outputs = TableOutputs(io, plan)
     try:
-        return await _merge(job, cache, outputs)
+        return await _merge(job, cache, outputs, change)
     finally:
         await close_all(outputs, cache)
 
@@ -113,14 +123,18 @@ async def close_all(*things: Closable) -> None:
 
 
 async def _merge(
-    job: CompactionJob, cache: TableCache, outputs: TableOutputs
+    job: CompactionJob,
+    cache: TableCache,
+    outputs: TableOutputs,
+    change: Change | None,
 ) -> JobResult:
     sources = list(_sources(job, cache))
     merger = Merger(sources, bytes_ahead=STEP_BYTES // len(sources))
     entries_in = shadowed = tombstones = work = 0
     while (chunk := await merger.next_chunk()) is not None:
         retained = retain(chunk, job.positions, job.older)
-        await outputs.add(retained.columns)
+        kept = retained.columns
+        await outputs.add(kept if change is None else await change(kept))
         entries_in += len(chunk.keys)
         shadowed += retained.shadowed
         tombstones += retained.tombstones
@@ -150,14 +164,20 @@ def _sources(job: CompactionJob, cache: TableCache) -> Iterator[Source]:
 
 def compaction_problems(job: CompactionJob, result: JobResult) -> Iterator[str]:
     """Yield why the result cannot be that of the job."""
-    yield from result_problems(job.outputs, result)
+    yield from count_problems(result)
     entries = sum(table.entries for table in job.tables)
     if result.entries_in != entries:
         yield f"{result.entries_in} of {entries} entries were read"
+    yield from output_problems(job, result.tables)
+
+
+def output_problems(job: CompactionJob, tables: Sequence[TableMeta]) -> Iterator[str]:
+    """Yield why these tables cannot be what became of the inputs."""
+    yield from table_problems(job.outputs, tables)
     smallest, largest = hull(job.tables)
     sequence_min = min(table.sequence_min for table in job.tables)
     sequence_max = max(table.sequence_max for table in job.tables)
-    for table in result.tables:
+    for table in tables:
         if table.smallest < smallest or table.largest > largest:
             yield f"table {table.number} has keys that no input has"
         if table.sequence_min < sequence_min or table.sequence_max > sequence_max:

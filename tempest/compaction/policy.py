@@ -29,6 +29,8 @@ class Reason(Enum):
     LEVEL0_FULL = "level0-full"
     LEVEL_FULL = "level-full"
     TOMBSTONES = "tombstones"
+    STALE_POINTERS = "stale-pointers"
+    COLLECTION = "collection"
     MANUAL = "manual"
 
 

@@ -8,7 +8,7 @@ Invariants
 - A failure raises the same error here that was raised there.
 """
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from itertools import pairwise
 
 import attrs
@@ -18,6 +18,7 @@ from io_backends import IoError
 from journal import decode_record, encode_record
 from tempest.compaction.outputs import OutputPlan
 from tempest.errors import CorruptionError, UnsupportedFormatError
+from tempest.log import SegmentMeta
 from tempest.table import TableMeta
 
 _IO_ERRORS: dict[str, type[IoError]] = {
@@ -42,7 +43,11 @@ _IO_ERRORS: dict[str, type[IoError]] = {
 
 @attrs.frozen(kw_only=True)
 class JobResult:
-    """What a job made of its inputs. Bytes are of files, or of addresses for a log range."""
+    """What a job made of its inputs. Bytes are of files, or of addresses for a log range.
+
+    `separated` values were left in the log, and the tables point to them. A collection also made
+    value `segments`, of `values` with `value_bytes` in all.
+    """
 
     tables: tuple[TableMeta, ...]
     entries_in: int
@@ -50,6 +55,10 @@ class JobResult:
     shadowed: int
     tombstones: int
     bytes_in: int
+    separated: int = 0
+    segments: tuple[SegmentMeta, ...] = ()
+    values: int = 0
+    value_bytes: int = 0
 
     @property
     def bytes_out(self) -> int:
@@ -123,6 +132,12 @@ def _error_of(failure: Failure) -> Exception:
 
 def result_problems(plan: OutputPlan, result: JobResult) -> Iterator[str]:
     """Yield what cannot be right about a result, whatever its inputs were."""
+    yield from count_problems(result)
+    yield from table_problems(plan, result.tables)
+
+
+def count_problems(result: JobResult) -> Iterator[str]:
+    """Yield where the counts of a result do not add up."""
     dropped = result.shadowed + result.tombstones
     if result.entries_in != result.entries_out + dropped:
         yield (
@@ -132,12 +147,16 @@ def result_problems(plan: OutputPlan, result: JobResult) -> Iterator[str]:
     entries = sum(table.entries for table in result.tables)
     if entries != result.entries_out:
         yield f"the tables hold {entries} entries instead of {result.entries_out}"
-    numbers = tuple(table.number for table in result.tables)
+
+
+def table_problems(plan: OutputPlan, tables: Sequence[TableMeta]) -> Iterator[str]:
+    """Yield what is wrong with the tables that were made by this plan."""
+    numbers = tuple(table.number for table in tables)
     if numbers != plan.numbers[: len(numbers)]:
         yield f"the tables have numbers {numbers}, reserved were {plan.numbers}"
-    for table in result.tables:
+    for table in tables:
         yield from _table_problems(plan, table)
-    for one, next_one in pairwise(result.tables):
+    for one, next_one in pairwise(tables):
         if one.largest >= next_one.smallest:
             yield f"tables {one.number} and {next_one.number} overlap"
 

@@ -2,6 +2,7 @@
 
 from tempest.log.frame import (
     FRAME_HEADER_BYTES as FRAME_HEADER_BYTES,
+    SECTOR_BYTES as SECTOR_BYTES,
     Frame as Frame,
     SealedFrame as SealedFrame,
     decode_payload as decode_payload,
@@ -12,12 +13,16 @@ from tempest.log.hybrid_log import (
     HybridLog as HybridLog,
     capacity_bytes as capacity_bytes,
 )
+from tempest.log.locate import value_addresses as value_addresses
 from tempest.log.open_frame import OpenFrame as OpenFrame
 from tempest.log.orphan import holds_entered_frames as holds_entered_frames
+from tempest.log.pages import PAGE_BYTES as PAGE_BYTES
+from tempest.log.regions import Regions as Regions, Watermarks as Watermarks
 from tempest.log.scanner import (
     FrameScanner as FrameScanner,
     SegmentReader as SegmentReader,
     scan_frames as scan_frames,
+    segment_at as segment_at,
 )
 from tempest.log.segment import (
     OpenSegment as OpenSegment,
@@ -26,26 +31,42 @@ from tempest.log.segment import (
     segment_name as segment_name,
     segment_number as segment_number,
 )
+from tempest.log.serials import (
+    SessionEntry as SessionEntry,
+    session_entries as session_entries,
+    session_run as session_run,
+)
+from tempest.log.value_segment import ValueSegmentWriter as ValueSegmentWriter
 from tempest.log.visibility import Visibility as Visibility
 
 __all__ = [
     "FRAME_HEADER_BYTES",
+    "PAGE_BYTES",
+    "SECTOR_BYTES",
     "ActiveSegment",
     "Frame",
     "FrameScanner",
     "HybridLog",
     "OpenFrame",
     "OpenSegment",
+    "Regions",
     "SealedFrame",
     "SegmentMeta",
     "SegmentReader",
+    "SessionEntry",
+    "ValueSegmentWriter",
     "Visibility",
+    "Watermarks",
     "capacity_bytes",
     "decode_payload",
     "encode_payload",
     "holds_entered_frames",
     "open_segment",
     "scan_frames",
+    "segment_at",
     "segment_name",
     "segment_number",
+    "session_entries",
+    "session_run",
+    "value_addresses",
 ]

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 import attrs
 from xxhash import xxh3_64_intdigest
 
-from tempest.columns import Columns, decode_columns, encode_columns
+from tempest.columns import Columns, Keyspace, Kind, decode_columns, encode_columns
 from tempest.errors import CorruptionError
 from tempest.header import checksum_at
 
@@ -70,8 +70,15 @@ class Frame:
         return self.header.address
 
     def runs(self, path: str) -> Iterator[Columns]:
-        """Decode run after run, in write order; `path` is for the error if one is malformed."""
+        """Decode run after run, in write order; `path` is for the error if one is malformed.
+
+        These are the users' entries: what counts sessions is left out.
+        """
         return decode_payload(self.payload, path, self.address)
+
+    def every_run(self, path: str) -> Iterator[Columns]:
+        """Decode all runs, whatever their keyspace."""
+        return (run for _, run in _every_run(self.payload, path, self.address))
 
 
 @attrs.frozen
@@ -89,6 +96,10 @@ class SealedFrame:
 
     def encode(self, seed: int, synced_until: int) -> bytes:
         """Return the bytes of the frame as it stands in the file with this seed."""
+        return self.head(seed, synced_until) + self.payload
+
+    def head(self, seed: int, synced_until: int) -> bytes:
+        """Return the bytes before the payload: it need not be copied to be written."""
         payload = self.payload
         fields = _FIELDS.pack(
             MAGIC,
@@ -98,7 +109,7 @@ class SealedFrame:
             synced_until,
             xxh3_64_intdigest(payload),
         )
-        return fields + _U64.pack(checksum_at(seed, self.address, fields)) + payload
+        return fields + _U64.pack(checksum_at(seed, self.address, fields))
 
 
 def sector_start(address: int) -> int:
@@ -143,8 +154,24 @@ def encode_payload(runs: list[Columns]) -> bytes:
 
 
 def decode_payload(payload: bytes, path: str, address: int) -> Iterator[Columns]:
-    """Yield the runs of a verified payload; `CorruptionError` if they make no sense."""
-    place = 0
+    """Yield users' runs of a verified payload; `CorruptionError` if they make no sense."""
+    for _, run in placed_runs(payload, path, address):
+        yield run
+
+
+def placed_runs(
+    payload: bytes, path: str, address: int
+) -> Iterator[tuple[int, Columns]]:
+    """Yield users' runs of a verified payload, each with the place in it where it begins."""
+    for place, run in _every_run(payload, path, address):
+        if run.keyspace == Keyspace.USER:
+            yield place, run
+
+
+def _every_run(
+    payload: bytes, path: str, address: int
+) -> Iterator[tuple[int, Columns]]:
+    place, view = 0, memoryview(payload)
     while place < len(payload):
         if place + 4 > len(payload):
             raise CorruptionError(path, address, "a run's length is cut short")
@@ -155,10 +182,13 @@ def decode_payload(payload: bytes, path: str, address: int) -> Iterator[Columns]
                 path, address, f"a run of {length} bytes is cut short"
             )
         try:
-            run = decode_columns(payload[place : place + length], path)
+            data = view[place : place + length]
+            run = decode_columns(data, path, keyspace_max=Keyspace.SESSIONS)
         except ValueError as error:
             raise CorruptionError(
                 path, address, f"a run is malformed ({error})"
             ) from error
+        if Kind.POINTER in run.kinds:
+            raise CorruptionError(path, address, "the log holds a pointer")
+        yield place, run
         place += length
-        yield run

@@ -16,6 +16,7 @@ Invariants
 - Frames are flushed in address order: none is handed to the operating system before those below.
 """
 
+from bisect import bisect_right
 from collections import deque
 
 import attrs
@@ -24,6 +25,7 @@ import trio
 from io_backends import File, Io
 from tempest.header import encode_header, place_seed
 from tempest.log.frame import (
+    FRAME_HEADER_BYTES,
     SECTOR_BYTES,
     SealedFrame,
     encode_payload,
@@ -32,6 +34,8 @@ from tempest.log.frame import (
 )
 from tempest.log.open_frame import GatheredFrame, OpenFrame
 from tempest.log.segment import SegmentMeta, segment_name
+
+COPY_BYTES_MAX = 1 << 20  # copied in some 100 us
 
 
 @attrs.define(eq=False)
@@ -76,6 +80,11 @@ class HybridLog:
         """Frames that a rewrite must carry over, in address order."""
         return list(self._retained)
 
+    def retained_behind(self, address: int) -> SealedFrame | None:
+        """Return the first frame in memory that ends above `address`."""
+        place = bisect_right(self._retained, address, key=_end)
+        return self._retained[place] if place < len(self._retained) else None
+
     def has_room(self) -> bool:
         """Whether all that is sealed fits into the active segment, and that is sound."""
         segment = self.segment
@@ -87,14 +96,15 @@ class HybridLog:
 
     async def encode(self, gathered: GatheredFrame) -> bytes:
         """Return the payload of a frame; gives way to other tasks between its runs."""
-        count = gathered.run_entries
-        if len(gathered.keys) <= count:
-            return encode_payload([gathered.run(0, count)])
+        if len(gathered) <= gathered.run_entries:
+            return encode_payload(list(gathered.runs()))
         parts: list[bytes] = []
-        for start in range(0, len(gathered.keys), count):
-            parts.append(encode_payload([gathered.run(start, count)]))
+        for run in gathered.runs():
+            parts.append(encode_payload([run]))
             await trio.lowlevel.checkpoint()
-        return b"".join(parts)
+        payload = b"".join(parts)
+        await trio.lowlevel.checkpoint()
+        return payload
 
     def seal(self, payload: bytes, last_sequence: int) -> SealedFrame:
         """Give a payload the next addresses. It is retained from here on."""
@@ -102,10 +112,10 @@ class HybridLog:
         if sector_start(address) < self._barrier:
             address = next_sector(address)
         frame = SealedFrame(address, self.tail, payload, last_sequence)
-        self.tail = frame.end
+        self.tail = end = frame.end
         self._retained.append(frame)
         if payload:
-            self.data_end = frame.end
+            self.data_end = end
         return frame
 
     def flush_nowait(self, frame: SealedFrame) -> None:
@@ -113,7 +123,7 @@ class HybridLog:
         segment = self._writable()
         data = frame.encode(segment.seed, self.durable)
         segment.file.write_at_nowait(segment.meta.offset(frame.address), data)
-        self._flushed(frame, len(data))
+        self._flushed(frame)
 
     def recover(self, frame: SealedFrame) -> None:
         """Take back a frame of an earlier life that is not known to be durable."""
@@ -136,14 +146,24 @@ class HybridLog:
                 break
             frames.append(frame)
         for frame in reversed(frames):
-            data = frame.encode(segment.seed, self.durable)
-            await segment.file.write_at(segment.meta.offset(frame.address), data)
-            self._flushed(frame, len(data))
+            await self._write(segment, frame, self.durable)
+            self._flushed(frame)
 
-    def _flushed(self, frame: SealedFrame, size: int) -> None:
-        self.flushed = frame.end
+    async def _write(
+        self, segment: ActiveSegment, frame: SealedFrame, synced_until: int
+    ) -> None:
+        """Write a frame to its place; what is large is not copied behind its head."""
+        file, offset = segment.file, segment.meta.offset(frame.address)
+        if len(frame.payload) <= COPY_BYTES_MAX:
+            await file.write_at(offset, frame.encode(segment.seed, synced_until))
+            return
+        await file.write_at(offset, frame.head(segment.seed, synced_until))
+        await file.write_at(offset + FRAME_HEADER_BYTES, frame.payload)
+
+    def _flushed(self, frame: SealedFrame) -> None:
+        self.flushed = end = frame.end
         self.flushed_sequence = max(self.flushed_sequence, frame.last_sequence)
-        self.bytes_written += size
+        self.bytes_written += end - frame.address
 
     async def sync(self) -> int:
         """Make everything flushed so far durable; return the newest sequence that is."""
@@ -188,9 +208,8 @@ class HybridLog:
     async def rewrite(self, segment: ActiveSegment, frames: list[SealedFrame]) -> None:
         """Write frames at their addresses into a segment that is not adopted yet, and sync."""
         for frame in frames:
-            data = frame.encode(segment.seed, segment.meta.first)
-            await segment.file.write_at(segment.meta.offset(frame.address), data)
-            self.bytes_written += len(data)
+            await self._write(segment, frame, segment.meta.first)
+            self.bytes_written += frame.end - frame.address
         await segment.file.sync()
         self.sync_count += 1
 
@@ -226,6 +245,10 @@ class HybridLog:
 def capacity_bytes(frames_bytes: int, segment_bytes_max: int) -> int:
     """Return how many addresses a new segment takes: room for what is waiting, at least."""
     return max(frames_bytes, segment_bytes_max - SECTOR_BYTES)
+
+
+def _end(frame: SealedFrame) -> int:
+    return frame.end
 
 
 async def _close(file: File) -> None:

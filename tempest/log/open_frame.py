@@ -3,13 +3,21 @@
 Invariants
 - Each key's newest version is held once; a version that it chained is kept for its address.
 - Sealing hands out the entries in sequence order and leaves nothing behind.
+- However much has gathered, no step handles more than a few thousand entries: taking it out is
+  an exchange, and it is read out run by run.
 """
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
 
 import attrs
 
 from tempest.columns import Columns, Kind, make_columns
+from tempest.log.serials import SessionEntry, session_run
 
 Entry = tuple[int, bytes | None]
+Pair = tuple[bytes, Entry]
 
 _ENTRY_BYTES = 16
 RUN_ENTRIES_MAX = 2048
@@ -18,32 +26,33 @@ RUN_BYTES = 256 << 10
 
 @attrs.frozen
 class GatheredFrame:
-    """What was taken out of the open frame: entries in order, their newest sequence, bytes."""
+    """What was taken out of the open frame; `chained` are sorted pieces of older versions."""
 
-    keys: list[bytes]
-    entries: list[Entry]
+    newest: dict[bytes, Entry]
+    chained: list[list[Pair]]
+    sessions: dict[bytes, SessionEntry]
     last_sequence: int
     bytes: int
+
+    def __len__(self) -> int:
+        return len(self.newest) + sum(map(len, self.chained))
 
     @property
     def run_entries(self) -> int:
         """Entries that make a run of about a quarter of a megabyte, a few thousand at most."""
-        average = max(1, self.bytes // max(1, len(self.keys)))
+        average = max(1, self.bytes // max(1, len(self)))
         return max(1, min(RUN_ENTRIES_MAX, RUN_BYTES // average))
 
-    def run(self, start: int, count: int) -> Columns:
-        """Return up to `count` entries from `start` on as a run."""
-        keys = self.keys[start : start + count]
-        entries = self.entries[start : start + count]
-        kinds = b""
-        if None in [entry[1] for entry in entries]:
-            kinds = bytes([_kind(entry) for entry in entries])
-        return make_columns(
-            keys,
-            [entry[1] or b"" for entry in entries],
-            [entry[0] for entry in entries],
-            kinds,
-        )
+    def runs(self) -> Iterator[Columns]:
+        """Yield the entries as runs in sequence order, then the serials of sessions as one."""
+        pairs: Iterator[Pair] = iter(self.newest.items())
+        if self.chained:
+            pairs = merge(pairs, *self.chained, key=_sequence)
+        count = self.run_entries
+        while step := list(islice(pairs, count)):
+            yield _run(step)
+        if self.sessions:
+            yield session_run(self.sessions)
 
 
 class OpenFrame:
@@ -51,12 +60,18 @@ class OpenFrame:
 
     def __init__(self) -> None:
         self._newest: dict[bytes, Entry] = {}
-        self._chained: list[tuple[bytes, Entry]] = []
+        self._chained: list[Pair] = []
+        self._pieces: list[list[Pair]] = []
+        self._sessions: dict[bytes, SessionEntry] = {}
         self.last_sequence = 0
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._newest) + len(self._chained)
+        pieces = sum(map(len, self._pieces)) if self._pieces else 0
+        return len(self._newest) + len(self._chained) + pieces
+
+    def __bool__(self) -> bool:
+        return bool(self._newest or self._sessions)
 
     def put(self, key: bytes, entry: Entry, kept: Entry | None) -> None:
         """Add a version; `kept` is the one before it if a reader still needs that."""
@@ -69,26 +84,50 @@ class OpenFrame:
             del newest[key]
             if old is kept:
                 self._chained.append((key, old))
+                if len(self._chained) >= RUN_ENTRIES_MAX:
+                    self._end_piece()
             else:
                 gone = old[1]
                 self.bytes -= len(key) + _ENTRY_BYTES + (len(gone) if gone else 0)
         newest[key] = entry
         self.last_sequence = entry[0]
 
+    def count(self, name: bytes, entry: SessionEntry) -> None:
+        """Note which serial a session has come to; a frame holds the newest only."""
+        if name not in self._sessions:
+            self.bytes += len(name) + _ENTRY_BYTES
+        self._sessions[name] = entry
+        self.last_sequence = entry[0]
+
     def take(self) -> GatheredFrame:
-        """Take everything out, in sequence order."""
-        keys, entries = list(self._newest), list(self._newest.values())
-        if self._chained:
-            pairs = sorted(
-                [*zip(keys, entries, strict=True), *self._chained],
-                key=lambda pair: pair[1][0],
-            )
-            keys = [key for key, _ in pairs]
-            entries = [entry for _, entry in pairs]
-        gathered = GatheredFrame(keys, entries, self.last_sequence, self.bytes)
-        self._newest, self._chained, self.bytes = {}, [], 0
+        """Take everything out."""
+        self._end_piece()
+        gathered = GatheredFrame(
+            self._newest,
+            self._pieces,
+            self._sessions,
+            self.last_sequence,
+            self.bytes,
+        )
+        self._newest, self._pieces, self._sessions, self.bytes = {}, [], {}, 0
         return gathered
 
+    def _end_piece(self) -> None:
+        if self._chained:
+            self._pieces.append(sorted(self._chained, key=_sequence))
+            self._chained = []
 
-def _kind(entry: Entry) -> int:
-    return Kind.DELETE if entry[1] is None else Kind.PUT
+
+def _run(pairs: list[Pair]) -> Columns:
+    keys, entries = zip(*pairs, strict=True)
+    sequences, values = zip(*entries, strict=True)
+    kinds = b""
+    if None in values:
+        kinds = bytes([Kind.DELETE if value is None else Kind.PUT for value in values])
+    return make_columns(
+        list(keys), [value or b"" for value in values], sequences, kinds
+    )
+
+
+def _sequence(pair: Pair) -> int:
+    return pair[1][0]

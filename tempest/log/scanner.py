@@ -14,6 +14,7 @@ Invariants
 from collections.abc import Sequence
 
 import attrs
+import trio
 
 from io_backends import Io, NotFoundError
 from tempest.errors import CorruptionError
@@ -27,23 +28,35 @@ from tempest.log.frame import (
     next_sector,
     verify_payload,
 )
+from tempest.log.pages import PAGE_BYTES, PageReader
 from tempest.log.segment import OpenSegment, SegmentMeta, open_segment, segment_name
-
-WINDOW_BYTES = 1 << 20
 
 
 class SegmentReader:
     """Frames of one segment from an address on, until one does not verify."""
 
-    def __init__(self, segment: OpenSegment, address: int) -> None:
-        """Start at `address`, which must be where a frame begins or ends."""
+    def __init__(
+        self,
+        segment: OpenSegment,
+        address: int,
+        *,
+        page_bytes: int = PAGE_BYTES,
+        stop: int | None = None,
+        nursery: trio.Nursery | None = None,
+    ) -> None:
+        """Start at `address`, which must be where a frame begins or ends.
+
+        Nothing at or above the address `stop` is read. `page_bytes` are read at once, and with
+        a nursery the next ones meanwhile: `aclose` gives those up.
+        """
         self.segment = segment
         self.address = address
         self.highest_mark = 0
         meta = segment.meta
-        self._stop = segment.size if meta.end is None else meta.offset(meta.end)
-        self._window = b""
-        self._window_at = 0
+        bounds = [meta.offset(bound) for bound in (meta.end, stop) if bound is not None]
+        self._page_bytes = page_bytes
+        self._stop = min([segment.size, *bounds])
+        self._pages = PageReader(segment.file, self._stop, page_bytes, nursery)
 
     async def next(self) -> Frame | None:
         """Return the next frame, or None where none verifies (`address` stays there)."""
@@ -62,7 +75,8 @@ class SegmentReader:
         meta = self.segment.meta
         offset = meta.offset(self.address)
         while offset < self._stop:
-            window = await self._read(offset, min(WINDOW_BYTES, self._stop - offset))
+            length = min(self._page_bytes, self._stop - offset)
+            window = await self._pages.read(offset, length)
             place = window.find(MAGIC_BYTES)
             while place >= 0:
                 frame = await self._frame_at(meta.address(offset + place))
@@ -80,31 +94,31 @@ class SegmentReader:
         offset = self.segment.meta.offset(address)
         if offset + header.size > self._stop:
             return None
-        payload = await self._read(offset + FRAME_HEADER_BYTES, header.length)
+        payload = await self._pages.read(offset + FRAME_HEADER_BYTES, header.length)
         return Frame(header, payload) if verify_payload(header, payload) else None
 
     async def _header_at(self, address: int) -> FrameHeader | None:
         offset = self.segment.meta.offset(address)
         if offset + FRAME_HEADER_BYTES > self._stop:
             return None
-        data = await self._read(offset, FRAME_HEADER_BYTES)
+        data = await self._pages.read(offset, FRAME_HEADER_BYTES)
         return decode_frame_header(self.segment.seed, address, data)
 
-    async def _read(self, offset: int, length: int) -> bytes:
-        """Read within the file, a window at a time."""
-        start = offset - self._window_at
-        if start < 0 or start + length > len(self._window):
-            wanted = min(max(length, WINDOW_BYTES), self.segment.size - offset)
-            if wanted < length:
-                return b""
-            self._window = await self.segment.file.read_at(offset, wanted)
-            self._window_at, start = offset, 0
-        return self._window[start : start + length]
+    async def aclose(self) -> None:
+        """Give up what is being read ahead, and close the file."""
+        try:
+            await self._pages.aclose()
+        finally:
+            await self.segment.file.aclose()
 
 
 @attrs.define
 class FrameScanner:
-    """All frames of [start, stop), over closed segments; damage is a `CorruptionError`."""
+    """All frames of [start, stop) in address order; damage is a `CorruptionError`.
+
+    Everything below `stop` must have been synced. With a nursery the scan is double buffered:
+    a page is read ahead there until `aclose`.
+    """
 
     io: Io
     folder: str
@@ -112,12 +126,20 @@ class FrameScanner:
     segments: Sequence[SegmentMeta]
     start: int
     stop: int
+    page_bytes: int = PAGE_BYTES
+    nursery: trio.Nursery | None = None
     _reader: SegmentReader | None = None
 
     @property
     def path(self) -> str:
         """The file being read, for errors."""
         return self.folder if self._reader is None else self._reader.segment.path
+
+    @property
+    def segment(self) -> OpenSegment:
+        """The segment that the last frame came from; good until `next` is called again."""
+        assert self._reader is not None, "a frame came from a segment"
+        return self._reader.segment
 
     async def next(self) -> Frame | None:
         """Return the next frame that holds entries, or None at `stop`."""
@@ -141,7 +163,7 @@ class FrameScanner:
     async def aclose(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            await reader.segment.file.aclose()
+            await reader.aclose()
 
     async def _reader_for(self, address: int) -> SegmentReader:
         reader = self._reader
@@ -161,7 +183,13 @@ class FrameScanner:
             raise CorruptionError(
                 path, 0, "the manifest names it and it is gone"
             ) from error
-        self._reader = SegmentReader(segment, self.start)
+        self._reader = SegmentReader(
+            segment,
+            self.start,
+            page_bytes=self.page_bytes,
+            stop=self.stop,
+            nursery=self.nursery,
+        )
         return self._reader
 
 

@@ -15,6 +15,7 @@ Invariants
 import attrs
 
 from io_backends import File, Io
+from journal import later
 from tempest.header import (
     HEADER_SIZE,
     FileHeader,
@@ -30,13 +31,17 @@ _PREFIX = "log-"
 
 @attrs.frozen
 class SegmentMeta:
-    """What the manifest knows of a segment. Addresses are bytes."""
+    """What the manifest knows of a segment. Addresses are bytes.
+
+    `value_bytes` are those of the values that were copied into a value segment; 0 for the log.
+    """
 
     number: int
     life: int
     first: int
     limit: int
     end: int | None = None
+    value_bytes: int = later(0)
 
     def header(self, store_id: bytes) -> FileHeader:
         return FileHeader(FileKind.LOG, store_id, self.life, self.number)
@@ -48,6 +53,13 @@ class SegmentMeta:
     def address(self, offset: int) -> int:
         """Return which address stands at this place of the file."""
         return offset - SECTOR_BYTES + sector_start(self.first)
+
+    @property
+    def file_bytes(self) -> int:
+        """How long the file is up to where the segment ends; only its header while that is open."""
+        if self.end is None or self.end == self.first:
+            return HEADER_SIZE
+        return self.offset(self.end)
 
 
 def segment_name(number: int) -> str:

@@ -1,6 +1,6 @@
 """Tables: sorted, immutable, checksummed files of entries, and the caches to read them by."""
 
-from tempest.table.block import Entry as Entry
+from tempest.table.block import Entry as Entry, pointers_of as pointers_of
 from tempest.table.builder import TableBuilder as TableBuilder
 from tempest.table.cache import BlockCache as BlockCache
 from tempest.table.check import check_table as check_table
@@ -26,6 +26,7 @@ __all__ = [
     "TableOptions",
     "check_available",
     "check_table",
+    "pointers_of",
     "table_name",
     "table_number",
 ]

@@ -1,13 +1,17 @@
 """Search inside a decoded data block: a run sorted by key, the versions of a key newest first."""
 
 from bisect import bisect_left, bisect_right
-from itertools import islice
+from collections.abc import Iterator
+from itertools import compress, islice
 from operator import eq, gt, le
 
-from tempest.columns import Columns
+from tempest.columns import Columns, Kind
+from tempest.pointers import Pointer, decode_pointer
 
 Entry = tuple[int, int, bytes]
 """What is known of one key: sequence, kind (`tempest.columns.Kind`) and value."""
+
+_POINTER = int(Kind.POINTER)
 
 
 def newest(columns: Columns, key: bytes, at: int) -> Entry | None:
@@ -49,6 +53,21 @@ def is_sorted(keys: list[bytes], sequences: list[int]) -> bool:
         return True
     falls = map(gt, sequences, islice(sequences, 1, None))
     return all(fall for fall, repeat in zip(falls, repeats, strict=True) if repeat)
+
+
+def pointers_of(columns: Columns) -> Iterator[Pointer]:
+    """Yield what the entries of a block point to."""
+    if _POINTER in columns.kinds:
+        is_pointer = map(_POINTER.__eq__, columns.kinds)
+        yield from map(decode_pointer, compress(columns.values, is_pointer))
+
+
+def segment_bytes(columns: Columns) -> dict[int, int]:
+    """Return by segment how many bytes of values the entries of a block point to."""
+    found: dict[int, int] = {}
+    for pointer in pointers_of(columns):
+        found[pointer.segment] = found.get(pointer.segment, 0) + pointer.length
+    return found
 
 
 def shadowed_in(keys: list[bytes]) -> int:

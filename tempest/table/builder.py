@@ -19,6 +19,7 @@ Invariants
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from operator import add
@@ -28,7 +29,7 @@ from xxhash import xxh3_64_intdigest
 from tempest.columns import Columns, Kind, encode_columns, make_columns
 from tempest.header import FileHeader, FileKind, encode_header, place_seed
 from tempest.options import Compression
-from tempest.table.block import end_of_key, is_sorted, shadowed_in
+from tempest.table.block import end_of_key, is_sorted, segment_bytes, shadowed_in
 from tempest.table.filter import KEYS_PER_STEP, Filter, empty_filter, fill
 from tempest.table.format import (
     FOOTER_SIZE,
@@ -62,6 +63,7 @@ class TableBuilder:
         self._payload_bytes = 0
         self._tombstones = 0
         self._shadowed = 0
+        self._segment_bytes: Counter[int] = Counter()
         self._sequence_min = 2**64
         self._sequence_max = 0
         self._meta: TableMeta | None = None
@@ -174,6 +176,7 @@ class TableBuilder:
         self._payload_bytes += self._pending.payload_bytes(start, stop)
         self._tombstones += columns.kinds.count(Kind.DELETE)
         self._shadowed += shadowed_in(columns.keys)
+        self._segment_bytes.update(segment_bytes(columns))
         return block
 
     def _properties(self) -> bytes:
@@ -185,6 +188,7 @@ class TableBuilder:
         )
 
     def _describe(self, size: int, checksum: int) -> TableMeta:
+        segments = tuple(sorted(self._segment_bytes))
         return TableMeta(
             number=self._header.number,
             life=self._header.life,
@@ -197,6 +201,8 @@ class TableBuilder:
             tombstones=self._tombstones,
             shadowed=self._shadowed,
             checksum=checksum,
+            segments=segments,
+            segment_bytes=tuple(self._segment_bytes[number] for number in segments),
         )
 
 

@@ -4,15 +4,18 @@ Opening a table verifies its header, footer, filter, index and properties; this 
 data block, and to what the parts say of each other.
 """
 
+from collections import Counter
+
 from tempest.columns import Columns, Kind
 from tempest.errors import CorruptionError
-from tempest.table.block import is_sorted, shadowed_in
+from tempest.table.block import is_sorted, segment_bytes, shadowed_in
 from tempest.table.reader import Table
 
 
 async def check_table(table: Table) -> None:
     """Raise `CorruptionError` unless blocks, filter, index and manifest agree."""
     entries = tombstones = shadowed = 0
+    pointed: Counter[int] = Counter()
     sequence_min, sequence_max = 2**64, 0
     floor: bytes | None = None
     for index in range(table.block_count):
@@ -23,6 +26,7 @@ async def check_table(table: Table) -> None:
         entries += len(columns)
         tombstones += columns.kinds.count(Kind.DELETE)
         shadowed += shadowed_in(columns.keys)
+        pointed.update(segment_bytes(columns))
         sequence_min = min(sequence_min, columns.sequence_min())
         sequence_max = max(sequence_max, columns.sequence_max())
     meta = table.meta
@@ -41,6 +45,10 @@ async def check_table(table: Table) -> None:
             "entries, tombstones, shadowed, least and greatest sequence:"
             f" expected {expected}, found {found}",
         )
+    said = dict(zip(meta.segments, meta.segment_bytes, strict=True))
+    if said != pointed:
+        detail = f"bytes pointed to by segment: expected {said}, found {dict(pointed)}"
+        raise CorruptionError(table.path, 0, detail)
 
 
 def _problem(table: Table, columns: Columns, floor: bytes | None) -> str:

@@ -7,6 +7,7 @@ Invariants
 
 import attrs
 
+from journal import later
 from tempest.header import FileHeader, FileKind
 from tempest.options import Compression, Options
 
@@ -17,7 +18,8 @@ _PREFIX = "table-"
 class TableMeta:
     """One table. `smallest` and `largest` are user keys and both inclusive; `size` is in bytes.
 
-    `shadowed` entries have a newer version of the same key in the table.
+    `shadowed` entries have a newer version of the same key in the table. Its pointers lead into
+    `segments` (numbers, ascending) and to `segment_bytes` of values in each.
     """
 
     number: int
@@ -34,6 +36,7 @@ class TableMeta:
     keyspace_min: int = 0
     keyspace_max: int = 0
     segments: tuple[int, ...] = ()
+    segment_bytes: tuple[int, ...] = later(())
 
     def header(self, store_id: bytes) -> FileHeader:
         """Return the header that the file must begin with."""

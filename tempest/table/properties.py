@@ -3,7 +3,8 @@
     properties := a map from text to int, bytes or an array of int, keys in canonical order
 
 It says everything that the manifest says of the table but its size and checksum, and how it was
-written. A reader ignores keys that it does not know.
+written. `segment_bytes` is there only in a table with pointers. A reader ignores keys that it does
+not know.
 
 Invariants
 - What was read encodes to the same bytes again; anything else is refused.
@@ -44,6 +45,8 @@ def encode_properties(
 ) -> bytes:
     """Return the payload of the properties block."""
     described: dict[str, Property] = dict(_described(meta))
+    if not meta.segment_bytes:
+        del described["segment_bytes"]
     described |= {
         "blocks": blocks,
         "block_bytes": options.block_bytes,
@@ -67,6 +70,7 @@ def decode_properties(data: bytes) -> TableProperties:
     if not canonical or not isinstance(found, dict):
         raise ValueError("the properties are not a canonical map")
     described = {name: found.get(name) for name in _IN_MANIFEST}
+    described["segment_bytes"] = found.get("segment_bytes", [])
     return TableProperties(
         described, _number(found, "blocks"), _number(found, "filter_kind")
     )
@@ -84,7 +88,10 @@ def difference(meta: TableMeta, properties: TableProperties) -> str:
 
 def _described(meta: TableMeta) -> dict[str, Property]:
     values = {name: getattr(meta, name) for name in _IN_MANIFEST}
-    return values | {"segments": list(meta.segments)}
+    return values | {
+        "segments": list(meta.segments),
+        "segment_bytes": list(meta.segment_bytes),
+    }
 
 
 def _number(found: Mapping[str, object], name: str) -> int:

@@ -10,11 +10,15 @@ Invariants
 - More tables than `tables_max` are open only while all of them are pinned.
 - Two tasks that open the same table end up with one; the other handle is closed.
 - A table that was evicted while pinned is closed by the next call that may wait.
+- Nothing stays open behind `aclose`: who was opening a table then gets `NotOpenError`.
 """
 
 from collections import OrderedDict
 
+import trio
+
 from io_backends import Io, TooManyFilesError
+from tempest.errors import NotOpenError
 from tempest.table.cache import BlockCache
 from tempest.table.meta import TableMeta, table_name
 from tempest.table.reader import Table
@@ -42,6 +46,7 @@ class TableCache:
         self._tables: OrderedDict[int, Table] = OrderedDict()
         self._evicted: list[Table] = []
         self._bytes = 0
+        self._is_closed = False
         self.opens = 0
 
     @property
@@ -84,7 +89,8 @@ class TableCache:
         await self._close_evicted()
 
     async def aclose(self) -> None:
-        """Close all tables, pinned or not. Idempotent."""
+        """Close all tables, pinned or not; none is opened any more. Idempotent."""
+        self._is_closed = True
         while self._tables:
             self._forget(self._tables.popitem()[1])
         while self._evicted:
@@ -101,6 +107,10 @@ class TableCache:
             self._shrink(len(self._tables) // 2, self._bytes_max)
             await self._close_evicted()
             opened = await self._open_file(meta)
+        if self._is_closed:
+            with trio.CancelScope(shield=True):
+                await opened.aclose()
+            raise NotOpenError("store")
         table = self._tables.get(meta.number)
         if table is not None:
             # Another task was faster: its table stays, and ours is closed at the next chance.

@@ -2,7 +2,8 @@
 
 Invariants
 - There is one state: `current` is the journal's, nobody keeps a copy that could differ.
-- A file number is handed out once in the life of the store, and only below a durable ceiling.
+- A file number, and an address for values, is handed out once in the life of the store, and only
+  below a durable ceiling.
 - A file is obsolete only when neither the current version nor a pinned one names it, and never
   while the outcome of an edit is unknown.
 """
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from journal import Journal
+from tempest.log import SECTOR_BYTES
 from tempest.version.edit import VersionEdit
 from tempest.version.version import Version
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NUMBERS_STEP = 64
+VALUE_ADDRESSES_STEP = 1 << 36
 
 
 class Versions(Protocol):
@@ -57,6 +60,7 @@ class Manifest:
         self.journal = journal
         self.on_change: Callable[[], None] = _nothing
         self._next_number = self._ceiling = journal.state.number_ceiling
+        self._next_value = self._value_ceiling = journal.state.value_ceiling
         self._pins: dict[int, tuple[Version, int]] = {}
         self._dropped: dict[int, None] = {}
 
@@ -66,12 +70,24 @@ class Manifest:
 
     async def append(self, edit: VersionEdit) -> None:
         """Make the edit durable; `current` shows it when this returns."""
+        dropped = self._what_may_go(edit)
         try:
             await self.journal.append(edit)
         finally:  # whoever is cancelled gives up the wait: the edit may still come
-            for number in (*edit.removed, *edit.segments_removed):
-                self._dropped[number] = None
+            self._dropped |= dropped
         self.on_change()
+
+    def _what_may_go(self, edit: VersionEdit) -> dict[int, None]:
+        """Return the numbers of files that nobody may need once the edit is durable."""
+        numbers = [*edit.removed, *edit.segments_removed]
+        changed = {meta.token for meta in edit.checkpoints}
+        changed.update(edit.checkpoints_removed)
+        for meta in self.current.checkpoints:
+            if meta.token in changed:
+                numbers += meta.numbers
+        if edit.restored is not None:
+            numbers += self.current.own_numbers
+        return dict.fromkeys(numbers)
 
     async def reserve(self, count: int) -> tuple[int, ...]:
         """Return `count` file numbers that nobody else was ever given."""
@@ -83,6 +99,20 @@ class Manifest:
         first = self._next_number
         self._next_number += count
         return tuple(range(first, first + count))
+
+    async def reserve_values(self, count: int) -> int:
+        """Return the first of `count` addresses for value segments that nobody else was given.
+
+        It lies at the beginning of a sector.
+        """
+        count = -(-count // SECTOR_BYTES) * SECTOR_BYTES
+        while self._next_value + count > self.current.value_ceiling:
+            wanted = self._next_value + count + VALUE_ADDRESSES_STEP
+            self._value_ceiling = max(self._value_ceiling, wanted)
+            await self.append(VersionEdit(value_ceiling=self._value_ceiling))
+        first = self._next_value
+        self._next_value += count
+        return first
 
     def pin(self) -> Version:
         """Keep the files of the current version until `unpin`."""

@@ -16,7 +16,7 @@ ROW = re.compile(r"^ *\d+\.\d{6} +\d+ (\S( \S){1}) ")
 @pytest.fixture(scope="module")
 def failed() -> Recorder:
     recorder = Recorder()
-    run(attrs.evolve(draw(14), canary=True), recorder)
+    run(attrs.evolve(draw(14), forgets=True), recorder)
     return recorder
 
 

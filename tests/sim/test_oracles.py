@@ -49,6 +49,11 @@ FOUND_BY = {  # by a planted bug that one of its first few seeds shows
     "silent-fault": "write-swallows-an-error",
     "silent-loss": "log-damage-passes-for-a-tear",
     "refused-opening": "commit-retries-a-failed-sync",
+    "session": "session-is-opened-twice",
+    "checkpoint": "checkpoint-drop-does-nothing",
+    "changes": "changes-know-nobody",
+    "backup": "backup-lacks-the-log",
+    "values": "collection-counts-what-memory-has-overwritten",
 }
 Patch = pytest.MonkeyPatch
 Wrong = Callable[[Patch], RunResult]

@@ -22,9 +22,9 @@ from sim.planted import (
     survey_each,
 )
 from sim.script import parse
-from tempest import maintenance
+from tempest.upkeep import flushing
 
-FLUSH = vars(maintenance)["flush"]  # as it was imported there
+FLUSH = vars(flushing)["flush"]  # as it was imported there
 PLACE = "tempest.snapshot:Positions.with_visible"
 
 
@@ -97,9 +97,9 @@ def test_a_place_is_replaced_and_put_back() -> None:
     def make(original: Callable[[], object]) -> str:
         return f"instead of {original.__name__}"
 
-    with replaced("tempest.maintenance:flush", make):
-        assert find("tempest.maintenance:flush") == "instead of flush"
-    assert find("tempest.maintenance:flush") is FLUSH
+    with replaced("tempest.upkeep.flushing:flush", make):
+        assert find("tempest.upkeep.flushing:flush") == "instead of flush"
+    assert find("tempest.upkeep.flushing:flush") is FLUSH
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def browse(page: str, folder: Path, *more: str) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
-    script = attrs.evolve(draw(14), canary=True)
+    script = attrs.evolve(draw(29), canary=True)
     recorder = Recorder()
     failed = run(script, recorder)
     results = [*(run(draw(seed)) for seed in range(3)), failed]
@@ -67,7 +67,7 @@ def test_titles_become_hover_details(pages: dict[str, str], tmp_path: Path) -> N
     document, _ = browse(pages["run"], tmp_path, "--dump-dom")
 
     assert "data-title=" in document
-    assert "<title>seed 14: acknowledged-survives</title>" in document
+    assert "<title>seed 29: acknowledged-survives</title>" in document
     assert document.count("<title>") == 1
 
 

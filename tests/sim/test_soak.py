@@ -68,12 +68,14 @@ def test_a_seed_that_hangs_is_kept(tmp_path: Path) -> None:
 
 
 def test_kept_scripts_are_run_again(tmp_path: Path) -> None:
-    keep(tmp_path, draw_lying(1), run_drawn(1, draw_lying))
+    bad = run_drawn(1, draw_lying)
+    keep(tmp_path, draw_lying(1), bad)
     keep(tmp_path, attrs.evolve(draw(2), lives=()), run_seed(2))
 
     again = [(one.path.parent.name, one.verdict) for one in reload(tmp_path)]
 
-    assert again == [("seed-1", "refused-opening"), ("seed-2", "ok")]
+    assert again == [("seed-1", bad.result.verdict), ("seed-2", "ok")]
+    assert bad.result.verdict != "ok"
     assert next(one.script for one in load(tmp_path)) == draw_lying(1)
 
 

@@ -110,7 +110,6 @@ def test_a_malformed_run_is_a_value_error(bad: Columns) -> None:
     "newer",
     [
         Columns(1, [b"a"], [b""], 0),
-        Columns(0, [b"a"], [b""], 0, b"", b"\x02"),
         Columns(0, [b"a"], [b""], 0, b"", b"\x03"),
         Columns(0, [b"a"], [b""], 0, b"", b"\x04"),
         Columns(0, [b"a"], [b""], 0, b"", b"", b"\x00"),
@@ -119,6 +118,19 @@ def test_a_malformed_run_is_a_value_error(bad: Columns) -> None:
 def test_a_run_of_a_newer_program_is_unsupported(newer: Columns) -> None:
     with pytest.raises(UnsupportedFormatError, match="f"):
         decode_columns(encode_columns(newer), "f")
+
+
+def test_pointers_are_read_and_sessions_where_they_belong() -> None:
+    """Kind 2 stands in tables; keyspace 1 in log frames, whose reader says that it expects it."""
+    pointer = Columns(0, [b"a"], [bytes(32)], 0, b"", b"\x02")
+    session = Columns(1, [b"a"], [bytes(8)], 0)
+
+    assert decode_columns(encode_columns(pointer), "f") == pointer
+    assert decode_columns(encode_columns(session), "f", keyspace_max=1) == session
+    for keyspace in (2, -1):
+        newer = encode_columns(Columns(keyspace, [b"a"], [b""], 0))
+        with pytest.raises(UnsupportedFormatError, match="f"):
+            decode_columns(newer, "f", keyspace_max=1)
 
 
 def check_decoding(data: bytes) -> None:

@@ -28,6 +28,7 @@ EXAMPLES: dict[type[TempestError], tuple[TempestError, str]] = {
         (errors.ThrottledError("flush is behind"), "store.wait_writable()"),
         (errors.UnsupportedFormatError("data/table", "format 2"), "Open it with"),
         (errors.CheckpointError("There is none"), "store.checkpoints()"),
+        (errors.BackupError("copy", "it holds another store"), "empty folder"),
         (errors.PositionLostError("Address 5 is gone"), "Start again"),
     )
 }

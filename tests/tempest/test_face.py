@@ -10,7 +10,7 @@ import trio
 
 import tempest
 from io_backends import VirtualDisk, VirtualIo
-from tempest import Durability, HealthState, Options, Store
+from tempest import Durability, HealthState, Options, Store, Work
 from tests.tempest.shelf import SMALL, STORE, content_of, content_on, evolve, open_on
 
 # Opening.
@@ -62,9 +62,20 @@ def test_options_of_the_wrong_type_are_a_type_error() -> None:
         _ = tempest.open_store(STORE, options={})  # type: ignore[arg-type]
 
 
-def test_a_checkpoint_that_is_not_there_is_refused() -> None:
+async def test_a_checkpoint_that_is_not_there_is_refused() -> None:
+    disk = VirtualDisk()
+    async with open_on(disk):
+        pass
+    opening = tempest.open_store(
+        STORE, io=VirtualIo(disk), checkpoint=b"token", read_only=True
+    )
     with pytest.raises(tempest.CheckpointError):
-        _ = tempest.open_store(STORE, checkpoint=b"token", read_only=True)
+        await opening.__aenter__()
+
+
+def test_a_checkpoint_is_opened_read_only() -> None:
+    with pytest.raises(tempest.InvalidError):
+        _ = tempest.open_store(STORE, io=VirtualIo(VirtualDisk()), checkpoint=b"token")
 
 
 async def test_without_io_the_store_is_on_the_real_filesystem(tmp_path: Path) -> None:
@@ -168,6 +179,32 @@ async def snapshot(store: Store) -> None:
         await view.get(b"k")
 
 
+async def start_checkpoint(store: Store) -> None:
+    store.start_checkpoint()
+
+
+async def position(store: Store) -> None:
+    _ = store.position
+
+
+async def oldest_position(store: Store) -> None:
+    _ = store.oldest_position
+
+
+async def changes(store: Store) -> None:
+    async with store.changes():
+        pass
+
+
+async def session(store: Store) -> None:
+    async with store.session("importer") as importer:
+        await importer.put(b"k", b"v")
+
+
+async def maintenance(store: Store) -> None:
+    await store.maintenance.run_now(Work.FLUSH)
+
+
 WRITES: dict[str, Call] = {
     "put": calling("put", b"k", b"v"),
     "put_nowait": put_nowait,
@@ -178,6 +215,21 @@ WRITES: dict[str, Call] = {
     "flush": calling("flush"),
     "compact": calling("compact"),
     "wait_writable": calling("wait_writable"),
+    "checkpoint": calling("checkpoint"),
+    "start_checkpoint": start_checkpoint,
+    "drop_checkpoint": calling("drop_checkpoint", b"token"),
+    "prune_checkpoints": calling("prune_checkpoints", 1),
+    "backup": calling("backup", "/backup"),
+    "collect": calling("collect"),
+    "should_collect": calling("should_collect"),
+    "maintenance": maintenance,
+    "session": session,
+    "forget_session": calling("forget_session", "importer"),
+    "position": position,
+    "oldest_position": oldest_position,
+    "changes": changes,
+    "consumers": calling("consumers"),
+    "forget_consumer": calling("forget_consumer", "index"),
 }
 READS: dict[str, Call] = {
     "get": calling("get", b"k"),
@@ -185,6 +237,10 @@ READS: dict[str, Call] = {
     "get_many": calling("get_many", [b"k"]),
     "scan": scan,
     "snapshot": snapshot,
+    "sessions": calling("sessions"),
+    "checkpoints": calling("checkpoints"),
+    "checkpoint_info": calling("checkpoint_info", b"token"),
+    "validate_checkpoint": calling("validate_checkpoint", b"token"),
 }
 CALLS = WRITES | READS
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -195,6 +251,7 @@ def test_every_public_operation_is_among_the_calls() -> None:
 
     assert public - set(CALLS) == {
         "aclose",
+        "checkpoint_phase",
         "health",
         "options",
         "path",
@@ -222,7 +279,13 @@ async def test_every_call_checks_for_cancellation(call: Call) -> None:
         with trio.CancelScope() as scope:
             scope.cancel()
             await call(store)
-        assert scope.cancelled_caught or call in (put_nowait, get_nowait)
+        assert scope.cancelled_caught or call in (
+            put_nowait,
+            get_nowait,
+            start_checkpoint,
+            position,
+            oldest_position,
+        )
 
 
 # What it says of itself.

@@ -262,7 +262,8 @@ def seen_at(entries: Iterable[Entry], position: int) -> dict[bytes, bytes]:
 def test_visible_rows_are_those_of_the_reader(
     history: list[Entry], position: int
 ) -> None:
-    names, values = visible_rows(run_of(sorted(history)), position)
+    names, values, kinds = visible_rows(run_of(sorted(history)), position)
+    assert not kinds
 
     assert names == sorted(names)
     assert dict(zip(names, values, strict=True)) == seen_at(history, position)

@@ -6,7 +6,7 @@ of the dict.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import attrs
 from hypothesis import settings, strategies as st
@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from io_backends import VirtualDisk, VirtualIo
-from tempest import Durability, OpenStore, Snapshot, Store
+from tempest import Durability, OpenStore, Options, Snapshot, Store
 from tempest.view import View
 from tempest.writer import STEP_ENTRIES
 from tests.stepper import Stepper
@@ -62,6 +62,7 @@ def rows_between(
 class StoreMachine(RuleBasedStateMachine):
     """Every step is taken by the store and by the model."""
 
+    options: ClassVar[Options] = TINY
     snapshots: Bundle[Held] = Bundle("snapshots")
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize(is_cold=st.booleans())
     def open(self, is_cold: bool) -> None:
         cached = (lambda *_: False) if is_cold else None
-        self.opening = open_on(VirtualIo(self.disk, cached=cached), TINY)
+        self.opening = open_on(VirtualIo(self.disk, cached=cached), self.options)
         self.store: Store = self.stepper.call(self.opening.__aenter__)
         self.life += 1
 

@@ -102,7 +102,7 @@ class ModelStore:
         live = [self.runs[meta.number] for level in self.levels for meta in level]
         if not live:
             return []
-        return list(zip(*visible_rows(combine(live), position), strict=True))
+        return list(zip(*visible_rows(combine(live), position)[:2], strict=True))
 
     def settle(self, choose: Callable[[], Choice | None]) -> list[Choice]:
         """Apply choices until there are none, which must be soon."""

@@ -155,7 +155,7 @@ class JobWorld:
         ]
         if not chunks:
             return {}
-        return dict(zip(*visible_rows(combine(chunks), position), strict=True))
+        return dict(zip(*visible_rows(combine(chunks), position)[:2], strict=True))
 
     def open_files(self) -> int:
         return len(self.disk._handles)

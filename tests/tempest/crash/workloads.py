@@ -4,6 +4,9 @@ import trio
 
 import tempest
 from tempest import Durability
+from tests.tempest.crash.collecting import COLLECTING
+from tests.tempest.crash.separated import separated_then_reopened, separated_values
+from tests.tempest.crash.sessions import forgotten_sessions, two_sessions
 from tests.tempest.crash.world import TINY, Client, Workload, World
 
 MEMORY, OS, DISK = Durability.MEMORY, Durability.OS, Durability.DISK
@@ -197,4 +200,9 @@ WORKLOADS: tuple[Workload, ...] = (
     concurrent,
     counters,
     snapshots,
+    two_sessions,
+    forgotten_sessions,
+    separated_values,
+    separated_then_reopened,
+    *COLLECTING,
 )

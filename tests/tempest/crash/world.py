@@ -7,6 +7,7 @@ last promise of the disk.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import attrs
@@ -40,11 +41,16 @@ Workload = Callable[["World"], Awaitable[None]]
 
 @attrs.define
 class History:
-    """Writes in log order; how many of them were promised to survive what."""
+    """Writes in log order; how many of them were promised to survive what.
+
+    A write of a session has the number that it has here as its serial.
+    """
 
     writes: list[Write] = attrs.field(factory=list)
     durable: int = 0
     acknowledged: int = 0
+    sessions: dict[int, str] = attrs.field(factory=dict)
+    forgotten: dict[int, str] = attrs.field(factory=dict)
 
     def content(self, count: int) -> Content:
         """The content after the first `count` writes."""
@@ -57,10 +63,24 @@ class History:
                     content[key] = value
         return content
 
-    def prefix_of(self, content: Content) -> int | None:
-        """The longest allowed prefix that gives this content, or None."""
+    def serials(self, count: int) -> dict[str, int]:
+        """The last serial of each session after the first `count` writes."""
+        serials: dict[str, int] = {}
+        for number in range(1, count + 1):
+            if number in self.sessions:
+                serials[self.sessions[number]] = number
+            serials.pop(self.forgotten.get(number, ""), None)
+        return serials
+
+    def prefix_of(
+        self, content: Content, serials: dict[str, int] | None = None
+    ) -> int | None:
+        """The longest allowed prefix that gives this content and these serials, or None."""
         for count in range(len(self.writes), self.durable - 1, -1):
-            if self.content(count) == content:
+            if self.content(count) == content and serials in (
+                None,
+                self.serials(count),
+            ):
                 return count
         return None
 
@@ -138,7 +158,7 @@ class Client:
             self.acknowledge(number, level)
 
     async def _write(self, entries: Write, level: Durability) -> None:
-        if len(entries) > 1:
+        if len(entries) != 1:
             async with self.store.batch(durability=level) as batch:
                 for key, value in entries.items():
                     if value is None:
@@ -187,7 +207,11 @@ class Client:
     async def compact(self) -> None:
         await self._make_durable(self.store.compact)
 
-    async def _make_durable(self, action: Callable[[], Awaitable[None]]) -> None:
+    async def collect(self) -> None:
+        """Empty every segment that is not wholly live."""
+        await self._make_durable(partial(self.store.collect, 1.0))
+
+    async def _make_durable(self, action: Callable[[], Awaitable[object]]) -> None:
         """Do it, and once more if it failed."""
         count = len(self.world.history.writes)
         for is_last in (False, True):
@@ -207,7 +231,10 @@ class Client:
             raise error
         self.world.errors.append(error)
         if number is not None and isinstance(error, tempest.BackgroundError):
-            self.world.history.writes[number - 1] = {}
+            history = self.world.history
+            history.writes[number - 1] = {}
+            history.sessions.pop(number, None)
+            history.forgotten.pop(number, None)
 
     def acknowledge(self, number: int, level: Durability) -> None:
         history = self.world.history
@@ -287,6 +314,11 @@ class Recovery:
     content: Content
     operations: int
     is_finished: bool
+    serials: dict[str, int] = attrs.field(factory=dict)
+
+    def prefix_of(self, history: History) -> int | None:
+        """The longest allowed prefix that gives what was found, serials and all, or None."""
+        return history.prefix_of(self.content, self.serials)
 
 
 def recover(
@@ -295,6 +327,7 @@ def recover(
     """Open the store on a disk and read all of it; the power goes before it is closed."""
     found: list[Content] = []
     operations: list[int] = []
+    serials: dict[str, int] = {}
 
     async def main() -> None:
         io = FaultyIo(VirtualIo(disk), plan)
@@ -305,6 +338,7 @@ def recover(
                     async with tempest.open_store(
                         STORE, io=io, options=options, create=False
                     ) as store:
+                        serials.update(await store.sessions())
                         found.append(await read_all(store))
                         operations.append(io.op_count)
                         io.power_off()
@@ -317,7 +351,11 @@ def recover(
 
     run_seeded(0, main)
     return Recovery(
-        disk, found[0] if found else {}, operations[0] if operations else 0, bool(found)
+        disk,
+        found[0] if found else {},
+        operations[0] if operations else 0,
+        bool(found),
+        serials,
     )
 
 

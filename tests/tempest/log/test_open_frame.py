@@ -1,10 +1,11 @@
 """The open frame holds what a naive list of versions would, and hands it out in order."""
 
 import attrs
+import pytest
 from hypothesis import given, strategies as st
 
 from tempest.columns import Columns, Kind
-from tempest.log import OpenFrame
+from tempest.log import OpenFrame, open_frame
 from tempest.log.open_frame import RUN_BYTES, RUN_ENTRIES_MAX, GatheredFrame
 
 Entry = tuple[int, bytes | None]
@@ -53,6 +54,10 @@ def rows_of(columns: Columns) -> list[tuple[bytes, Entry]]:
     return list(zip(columns.keys, entries, strict=True))
 
 
+def entries_of(gathered: GatheredFrame) -> list[tuple[bytes, Entry]]:
+    return [row for run in gathered.runs() for row in rows_of(run)]
+
+
 @given(PUTS)
 def test_it_hands_out_every_version_in_sequence_order(puts: list[Put]) -> None:
     frame, model = OpenFrame(), Model()
@@ -61,7 +66,7 @@ def test_it_hands_out_every_version_in_sequence_order(puts: list[Put]) -> None:
 
     gathered = frame.take()
 
-    assert list(zip(gathered.keys, gathered.entries, strict=True)) == model.versions
+    assert entries_of(gathered) == model.versions
     assert gathered.last_sequence == len(puts)
 
 
@@ -87,24 +92,27 @@ def test_taking_leaves_nothing_behind(before: list[Put], after: list[Put]) -> No
     fill(frame, model, after, first=len(before) + 1)
     gathered = frame.take()
 
-    assert list(zip(gathered.keys, gathered.entries, strict=True)) == model.versions
+    assert entries_of(gathered) == model.versions
 
 
 @given(PUTS, st.integers(1, 40))
 def test_runs_hold_the_entries_in_order(puts: list[Put], count: int) -> None:
     frame, model = OpenFrame(), Model()
-    fill(frame, model, puts)
-    gathered = frame.take()
-
-    runs = [gathered.run(start, count) for start in range(0, len(gathered.keys), count)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(open_frame, "RUN_ENTRIES_MAX", count)
+        fill(frame, model, puts)
+        gathered = frame.take()
+        runs = list(gathered.runs())
 
     assert [row for run in runs for row in rows_of(run)] == model.versions
     assert all(len(run) <= count for run in runs)
+    assert all(len(piece) <= count for piece in gathered.chained)
 
 
-@given(st.integers(1, 100_000), st.integers(0, 1 << 30))
+@given(st.integers(1, 5000), st.integers(0, 1 << 30))
 def test_a_run_is_bounded_in_entries_and_about_in_bytes(count: int, size: int) -> None:
-    gathered = GatheredFrame([b""] * count, [], 0, size)
+    newest: dict[bytes, Entry] = {b"%d" % number: (1, b"") for number in range(count)}
+    gathered = GatheredFrame(newest, [], {}, 0, size)
 
     entries = gathered.run_entries
 

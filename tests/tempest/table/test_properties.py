@@ -63,7 +63,8 @@ def test_the_same_table_has_no_difference() -> None:
 )
 def test_every_field_is_compared_with_the_manifest(field: str) -> None:
     """T12: the manifest knows enough to tell a swapped table."""
-    value = {"smallest": b"b", "largest": b"x", "segments": ()}.get(field, 99)
+    values = {"smallest": b"b", "largest": b"x", "segments": (), "segment_bytes": (7,)}
+    value = values.get(field, 99)
     other = TableMeta(**{**attrs.asdict(META), field: value})
     assert field in difference(other, decode_properties(DATA))
 
