@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sim.life import LifeWorld
 
 LIVES_PER_CHECK = 4
-RETENTION_TRIES = 50
-RETENTION_SECONDS = 0.5  # virtual ones, between two tries
+QUIET_TRIES = 50
+QUIET_SECONDS = 0.5  # virtual ones, between two tries
 WHOLE = Scan()
 Levels = tuple[LevelStatistics, ...]
 
@@ -92,7 +92,7 @@ class Structure:
             if not any("/manifest-" in hit.op.path for hit in life.io.log.hits):
                 # Else an edit may stand there that failed.
                 check_levels(report, stats)
-            self._check_live_files(report)
+            await self._check_live_files_soon(report)
         if store.maintenance.is_paused:
             raise Violation("liveness", "upkeep is paused, and nobody pauses it")
         await self._check_estimates(store)
@@ -101,11 +101,11 @@ class Structure:
 
     async def _check_retention(self, store: Store) -> None:
         """Check that automatic checkpoints go: one may have been made a moment ago."""
-        for _ in range(RETENTION_TRIES):
+        for _ in range(QUIET_TRIES):
             kept = [info for info in await store.checkpoints() if info.automatic]
             if len(kept) <= self._life.options.checkpoints_kept:
                 return
-            await trio.sleep(RETENTION_SECONDS)
+            await trio.sleep(QUIET_SECONDS)
         raise Violation(
             "checkpoint", "more automatic ones are kept than were asked for"
         )
@@ -153,13 +153,18 @@ class Structure:
             raise Violation("structure", f"{[f for f in report.files if f.detail]}")
         return report
 
+    async def _check_live_files_soon(self, report: VerifyReport) -> None:
+        """Check that no file is too many; one may be about to go, for upkeep never sleeps long."""
+        for _ in range(QUIET_TRIES):
+            if not _unnamed(report):
+                break
+            await trio.sleep(QUIET_SECONDS)
+            report = await self._verify(self._life.world.disk.clone()) or report
+        self._check_live_files(report)
+
     def _check_live_files(self, report: VerifyReport) -> None:
         """Check that no file is too many; one manifest may be, for which there is a next time."""
-        unnamed = [
-            file.path
-            for file in report.files
-            if file.status is FileStatus.UNNAMED and file.kind != "lock"
-        ]
+        unnamed = _unnamed(report)
         manifests = [path for path in unnamed if "/manifest-" in path]
         others = [path for path in unnamed if path not in manifests]
         if not self._life.is_troubled and (others or len(manifests) > 1):
@@ -204,3 +209,11 @@ def check_levels(report: VerifyReport, stats: Statistics) -> None:
     sizes = [file.bytes for file in report.files if file.kind == "table"]
     if len(sizes) < tables or sum(sizes[:tables]) != size:
         raise Violation("structure", f"{stats.levels} are not the tables {sizes}")
+
+
+def _unnamed(report: VerifyReport) -> list[str]:
+    return [
+        file.path
+        for file in report.files
+        if file.status is FileStatus.UNNAMED and file.kind != "lock"
+    ]

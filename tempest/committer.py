@@ -88,6 +88,9 @@ class Committer:
     _room_asked: int = 0  # bytes that a write on the spot wants to find in the segment
     _cuts_asked: list[Callable[[Cut], None]] = attrs.field(factory=list)
     _rolls: list[_Roll] = attrs.field(factory=list)
+    _rolls_due: list[_Roll] = attrs.field(
+        factory=list
+    )  # asked for before the last seal
     _keeper: SegmentKeeper = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -198,7 +201,8 @@ class Committer:
             if roll.version is not None:
                 self.manifest.unpin(roll.version)
             else:
-                self._rolls.remove(roll)
+                waiting = self._rolls if roll in self._rolls else self._rolls_due
+                waiting.remove(roll)
             raise
         return roll.version
 
@@ -221,7 +225,7 @@ class Committer:
         return (
             log.segment.is_failed
             or self._switch_asked
-            or bool(self._rolls)
+            or bool(self._rolls or self._rolls_due)
             or self._lacks_room
             or bool(self._cuts_asked)
             or (self._flush_asked and bool(log.open))
@@ -273,6 +277,8 @@ class Committer:
         self._sync_owed |= self._sync_asked
         self._sync_asked = self._flush_asked = False
         cuts, self._cuts_asked = self._cuts_asked, []
+        self._rolls_due += self._rolls
+        self._rolls = []
         sequence = self.visibility.last
         gathered = log.open.take() if log.open else None
         if (self._is_memtable_full or self._switch_asked) and memtables.active:
@@ -298,7 +304,7 @@ class Committer:
             await log.flush()
             visibility.flushed = max(visibility.flushed, log.flushed_sequence)
             visibility.advance()
-        if self._rolls or self._lacks_room:
+        if self._rolls_due or self._lacks_room:
             await self._roll()
         self._room_asked = 0
         log.is_busy = False
@@ -314,9 +320,9 @@ class Committer:
         assert log.segment is not None, "an open store has a segment"
         if log.data_end > log.segment.meta.first:  # else there are marks at most
             await self._keeper.roll()
-        for roll in self._rolls:
+        for roll in self._rolls_due:
             roll.version = self.manifest.pin()
-        self._rolls.clear()
+        self._rolls_due.clear()
         visibility.durable = max(visibility.durable, log.flushed_sequence)
         visibility.advance()
         self._durable_moved()

@@ -75,7 +75,9 @@ class Values:
             return self.read_nowait(pointer, version)
         except trio.WouldBlock:
             pass
-        file = await self.files.acquire(self._meta(pointer, version))
+        known = self.files.get_nowait(pointer.segment)
+        meta = self._meta(pointer, version) if known is None else known.meta
+        file = await self.files.acquire(meta)
         try:
             offset = self._offset(pointer, file.meta)
             try:

@@ -74,7 +74,7 @@ CHANGES_BUGS = (
         Edit(
             "tempest.changes:Changes.acknowledge",
             "await self._store(name, wanted.address)",
-            "await self._store(name, self._now().address)",
+            "await self._store(name, self._parts.streams.settled.address)",
         ),
         draw=FOLLOWED,
     ),

@@ -1,9 +1,11 @@
 """Bugs of checkpoints and upkeep that the simulator found, each as a test of its own."""
 
 import attrs
+import pytest
 import trio
 
 from io_backends import VirtualDisk, VirtualIo
+from sim import draw, run
 from tempest import CheckpointKind, Options, open_store
 from tempest.checkpoint.record import segments_for
 from tempest.log import SegmentMeta
@@ -74,3 +76,13 @@ async def test_a_key_that_is_written_again_and_again_does_not_keep_the_log(
 
         assert log.log_tail > 2 * log.log_bytes
         assert log.log_tail - log.log_replay_from < 16 * 4096
+
+
+@pytest.mark.parametrize("seed", [438, 576])
+def test_a_backup_asked_for_during_a_commit_holds_what_was_written_before_it(
+    seed: int,
+) -> None:
+    """The commit under way had sealed its frame already, and served the backup all the same."""
+    result = run(draw(seed))
+
+    assert (result.verdict, result.detail) == ("ok", "")
