@@ -213,7 +213,8 @@ class Keepsakes:
             return
         for one in self.checkpoints.values():
             if one.name not in found:
-                one.state = "gone"
+                # The edit by which retention drops one may be seen before it is durable.
+                one.state = "doubtful" if one.is_automatic else "gone"
             elif one.state == "doubtful":
                 one.state = "kept"
 
