@@ -54,4 +54,4 @@ class BackupFace:
             )
 
     def _writable(self, operation: str) -> Engine:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it

@@ -85,10 +85,10 @@ class ChangesFace:
         engine.maintenance.note_change()
 
     def _writable(self, operation: str) -> Engine:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
     def _check(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
 
 def _check_name(name: str) -> None:

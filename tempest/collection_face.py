@@ -62,7 +62,7 @@ class CollectionFace:
             raise
 
     def _writable(self, operation: str) -> Engine:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
 
 def _check_share(live_share_max: object) -> None:

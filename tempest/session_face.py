@@ -49,10 +49,10 @@ class SessionFace:
             await engine.writer.forget_session(encoded, self._level(durability))
 
     def _writable(self, operation: str) -> Engine:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
     def _check(self) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
     def _level(self, durability: Durability | None) -> Durability:
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it

@@ -136,15 +136,15 @@ class CheckpointFace:
 
     def _shelf(self) -> Shelf:
         """Return the checkpoints of the store, or raise `NotOpenError`."""
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
     def _checkpointer(self, operation: str) -> Checkpointer:
         """Return who makes them, or raise `NotOpenError` or `ReadOnlyError`."""
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
     def _retention(self, operation: str) -> Retention:
         """Return who drops them, or raise `NotOpenError` or `ReadOnlyError`."""
-        raise NotImplementedError
+        raise NotImplementedError  # `Store` has it
 
 
 def _request(
