@@ -14,6 +14,7 @@ import trio
 import xxhash
 
 from io_backends import Fault, FaultPlan, FaultyIo, Io, Op, OpKind, Stat
+from sim.faults.contracts import MANIFESTS
 
 if TYPE_CHECKING:
     from sim.faults import History
@@ -95,6 +96,7 @@ class WatchedIo(FaultyIo):
         self.is_lying = False  # syncs of the log do nothing
         # By index, how many operations had begun when it failed.
         self.failed_at: dict[int, int] = {}
+        self.manifest_syncs: list[int] = []  # indices, of the store's own
         self.history: History | None = None
         self.on_lie: OnLie | None = None
 
@@ -110,6 +112,8 @@ class WatchedIo(FaultyIo):
         note(op.kind.word, op.path, op.offset, op.length, op.target)
         history = self.history
         mark = 0 if history is None else history.sync_mark(op.path)
+        if op.kind is OpKind.SYNC and op.path.startswith(MANIFESTS):
+            self.manifest_syncs.append(op.index)
         if self.is_lying and op.kind is OpKind.SYNC and "/log-" in op.path:
             await trio.lowlevel.checkpoint()
             return cast("T", None)

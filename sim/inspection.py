@@ -15,7 +15,7 @@ from io_backends import (
 )
 from journal import JournalError
 from sim.checkpoint_client import listed
-from sim.faults import STORE
+from sim.faults import MANIFESTS, STORE
 from sim.keepsakes import Listed
 from sim.model import Sight
 from sim.operations import Scan
@@ -277,7 +277,7 @@ class Inspection:
             str(hit.op)
             for index, hit in errors.items()
             if life.io.failed_at.get(index, ops) < ops
-            and not any(index in gone for gone in life.cancelled)
+            and not any(self._went_along(hit, gone) for gone in life.cancelled)
             and not _is_absorbed(hit, delayed, names)
         ]
         if hits and not life.errors and not store.statistics().failures:
@@ -285,6 +285,20 @@ class Inspection:
                 "silent-fault", f"nobody noticed that these failed: {hits}"
             )
         return None
+
+    def _went_along(self, hit: Hit, gone: range) -> bool:
+        """Whether a call that was `gone` by then may have been all that waited for this.
+
+        An edit of the manifest stays in the queue when its caller is cancelled. It is written as
+        the next group, so before that at most the group that was under way then was synced.
+        """
+        index = hit.op.index
+        if index in gone:
+            return True
+        syncs = self._life.io.manifest_syncs
+        between = [i for i in syncs if gone.stop <= i < index]
+        is_manifest = hit.op.path.startswith(MANIFESTS)
+        return is_manifest and index >= gone.stop and len(between) <= 1
 
     async def open_twice(self, *, read_only: bool) -> None:
         """Open the store from another process while this one has it open."""

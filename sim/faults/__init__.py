@@ -13,6 +13,7 @@ Invariants
 """
 
 from sim.faults.contracts import (
+    MANIFESTS as MANIFESTS,
     CONTRACTS as CONTRACTS,
     STORE as STORE,
     file_kind as file_kind,

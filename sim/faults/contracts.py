@@ -23,6 +23,7 @@ from io_backends import (
 )
 
 STORE = "store"
+MANIFESTS = f"{STORE}/manifest-"
 TEMPORARY = ".tmp"
 
 CONTRACTS = {

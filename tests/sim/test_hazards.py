@@ -25,6 +25,7 @@ from sim.operations import (
     Sync,
     WaitWritable,
 )
+from sim.services import Follow
 
 KEYS = tuple(b"%d" % number for number in range(6))
 LAST = Life(ending=Ending(kind="close"))
@@ -176,6 +177,26 @@ def test_an_error_that_nobody_counts_is_found_at_a_crash(
     result = lived(life)
 
     assert result.verdict == "silent-fault", result.detail
+
+
+def test_an_edit_whose_caller_was_cancelled_may_fail_with_nobody_to_tell() -> None:
+    """Seed 1660: it was written as the next group, and the judge knew of the one under way only."""
+    follow = Follow(frames=1000, acknowledge=False)
+    result = run(
+        Script(
+            keys=(KEYS,),
+            lives=(
+                Life(
+                    clients=((Put(b"1", 20), Cancelled(follow, 1e-05)),),
+                    latency=Latency(base=0.02),
+                    faults=(LateError(at=20, path="store/manifest-*"),),
+                    ending=Ending(kind="close"),
+                ),
+            ),
+        )
+    )
+    assert result.verdict == "ok", result.detail
+    assert result.faults
 
 
 def test_an_edit_that_failed_may_stand_in_the_manifest_until_the_next() -> None:
