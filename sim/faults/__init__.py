@@ -13,8 +13,8 @@ Invariants
 """
 
 from sim.faults.contracts import (
-    MANIFESTS as MANIFESTS,
     CONTRACTS as CONTRACTS,
+    MANIFESTS as MANIFESTS,
     STORE as STORE,
     file_kind as file_kind,
     is_damage as is_damage,
