@@ -14,7 +14,7 @@ Invariants
   of the calls, and has queued nothing yet.
 """
 
-from typing import Generic, Self
+from typing import TYPE_CHECKING, Generic, Self
 
 import attrs
 import trio
@@ -29,6 +29,9 @@ from journal.errors import (
 from journal.generations import Generations, JournalSettings
 from journal.reader import Loaded, load_newest
 from journal.replayable import State, apply_edit, encode_edit, encode_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _Refusal = JournalClosedError | JournalUnsettledError | JournalOutcomeUnknownError
 
@@ -54,6 +57,10 @@ class _Waiting(Generic[State]):
     error: JournalError | None = None
 
 
+def _nothing() -> None:
+    pass
+
+
 class Journal(Generic[State]):
     """A state on disk that this process alone changes; made by `start`, ended by `aclose`."""
 
@@ -65,8 +72,11 @@ class Journal(Generic[State]):
         self._waiting: list[_Waiting[State]] = []  # for room in the queue
         self._lock = trio.Lock()
         self._wake = trio.Event()
-        self._is_led = self._is_closing = self._is_closed = False
+        self._is_led = self._is_running = False
+        self._is_closing = self._is_closed = False
         self._cause: IoError | None = None
+        # Called when the last edit on its way has landed: whoever made it may be gone by then.
+        self.on_settled: Callable[[], None] = _nothing
 
     @staticmethod
     async def load(
@@ -150,10 +160,14 @@ class Journal(Generic[State]):
         if queued.error is not None:
             raise queued.error from queued.cause
 
+    def leave_to_run(self) -> None:
+        """Let no caller lead from here on: a task that calls `run` is about to start."""
+        self._is_led = True
+
     async def run(self) -> None:
         """Lead group commits until the journal is closed or this task is cancelled."""
-        assert not self._is_led, "one task leads"
-        self._is_led = True
+        assert not self._is_running, "one task leads"
+        self._is_led = self._is_running = True
         try:
             while not self._is_closing:
                 await self._wake.wait()
@@ -161,7 +175,7 @@ class Journal(Generic[State]):
                 async with self._lock:
                     await self._commit()
         finally:
-            self._is_led = False
+            self._is_led = self._is_running = False
             if not self._is_closing:
                 self._refuse(JournalClosedError)
 
@@ -261,6 +275,8 @@ class Journal(Generic[State]):
             self._state = self._group[-1].successor
             self._end(self._take_group())
             self._let_in()
+            if self.is_settled:
+                self.on_settled()
 
     async def _make_ready(self) -> None:
         await self._settle()

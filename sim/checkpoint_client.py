@@ -152,6 +152,8 @@ class CheckpointClient:
 
             if token is not None and not world.is_dark:
                 world.guard(take)
+            if outcome.error is not None and _is_of_the_disk(outcome.error):
+                world.hear()
             keepsakes.answered(request)
 
         return on_persisted
@@ -173,7 +175,8 @@ class CheckpointClient:
             hearing.droppings != self._keepsakes.droppings
         )
         is_busy = request.has_met and "is being made" in str(error)
-        if is_first or is_dropped or is_busy or self._world.is_automatic:
+        is_excused = is_first or is_dropped or is_busy or self._world.is_automatic
+        if is_excused and not _is_of_the_disk(error):
             raise RefusedError from error
         raise error
 
@@ -229,8 +232,11 @@ class CheckpointClient:
         except tempest.CheckpointError:
             self._check_gone(keepsake)
             return
-        if not report.is_valid and not self._world.is_troubled:
+        if report.is_valid:
+            return
+        if not self._world.is_troubled:
             self._check_gone(keepsake, f"is not valid: {report}")
+        self._world.hear()
 
     def _check_gone(self, keepsake: Keepsake, what: str = "is not there") -> None:
         if keepsake.state == "kept" and not keepsake.is_automatic:
@@ -313,3 +319,11 @@ def check_infos(infos: Iterable[CheckpointInfo]) -> None:
     for info in infos:
         if not 0.0 <= info.duration_seconds <= trio.current_time() + 1.0:
             raise Violation("checkpoint", f"{info} took an impossible time")
+
+
+def _is_of_the_disk(error: tempest.CheckpointError) -> bool:
+    """Whether it tells of something that failed, not of others at work or of an end."""
+    cause = error.__cause__
+    return cause is not None and not isinstance(
+        cause, tempest.CheckpointError | tempest.NotOpenError
+    )

@@ -66,6 +66,8 @@ class Elsewhere:
 
     async def read_kept(self, disk: VirtualDisk, which: int | None = None) -> None:
         """Read every checkpoint that is kept on a disk and every backup, or one of each."""
+        disk = disk.clone()
+        disk.capacity_bytes = disk.file_bytes_max = disk.handles_max = None
         keepsakes = self._life.keepsakes
         kept = [one for one in keepsakes.kept() if one.is_readable]
         if which is not None and kept:
@@ -173,7 +175,8 @@ class Elsewhere:
 
         def on_power_cut() -> None:
             random = Seeds(recover.seed).stream("crash")
-            self._successor = world.disk.crash(random, CrashPolicy())
+            left = world.disk.crash(random, CrashPolicy())
+            self._successor = self._life.hazards.put_back(left)
             world.disk.freeze()
 
         return FaultyIo(

@@ -196,6 +196,17 @@ class Hazards:
 
     def _forgive(self, disk: VirtualDisk) -> VirtualDisk:
         """Return the disk with the pages that were lost in silence; keep the other as a twin."""
+        lies = self._life.world.lies
+        whole = self.put_back(disk)
+        twin = lacking(whole, disk) if lies else None
+        if twin is not None:
+            is_over = all(lie.is_over for lie in lies)
+            self._life.marks.sometimes("a late error is got over", when=is_over)
+            self._twins.append((twin, is_over))
+        return whole
+
+    def put_back(self, disk: VirtualDisk) -> VirtualDisk:
+        """Return the disk that a cut leaves, with the pages that were lost in silence before."""
         world = self._life.world
         lies, world.lies = world.lies, []
         if not lies:
@@ -203,11 +214,6 @@ class Hazards:
         whole = disk.clone()
         for lie in lies:
             whole.put_pages(lie.pages)
-        twin = lacking(whole, disk)
-        if twin is not None:
-            is_over = all(lie.is_over for lie in lies)
-            self._life.marks.sometimes("a late error is got over", when=is_over)
-            self._twins.append((twin, is_over))
         return whole
 
     def late_writes(self) -> None:

@@ -37,6 +37,7 @@ PREPARING = (
     OpKind.WRITE,
     OpKind.SYNC,
 )  # a manifest, before it has its name
+LOOKING = (OpKind.OPEN, OpKind.SIZE, OpKind.READ)
 # What nobody needs to hear of: a removal is done again, a read that may not wait by one that may,
 # and what gets no second name is copied.
 ABSORBED = (OpKind.REMOVE, OpKind.READ_NOWAIT, OpKind.LIST, OpKind.LINK)
@@ -46,8 +47,8 @@ def _is_absorbed(hit: Hit, delayed: list[int], names: list[str]) -> bool:
     """Whether nobody needs to notice: the store gets by, and loses nothing.
 
     What could not be listed, removed or retired is swept later; what the page cache cannot answer
-    is asked of the device; a manifest that cannot be rotated goes on as it is; a table that found
-    no handle is opened once handles were given back. What is `delayed` would block on the spot,
+    is asked of the device; a manifest that cannot be rotated goes on as it is; a file that
+    found no handle is opened once handles were given back. What is `delayed` would block on the spot,
     and then it does not happen at all.
     """
     op, fault = hit.op, hit.fault
@@ -59,7 +60,7 @@ def _is_absorbed(hit: Hit, delayed: list[int], names: list[str]) -> bool:
     found_no_handle = (
         isinstance(fault, FailOp)
         and fault.error in ("EMFILE", "ENFILE")
-        and (op.kind is OpKind.OPEN or "table-" in op.path)
+        and (op.kind in LOOKING or "table-" in op.path)
     )
     would_block = op.kind is OpKind.WRITE_NOWAIT and op.index in delayed
     # A backup's journal that cannot be ended as it should be goes on in another generation.

@@ -124,6 +124,10 @@ class LifeWorld(LifeServices):
             self.world.fail(violation)
             raise
 
+    def hear(self) -> None:
+        """Note that somebody was told of an error in another way than by an exception."""
+        self.errors += 1
+
     def take_error(self, name: str, error: tempest.TempestError) -> None:
         """Take a documented error; without a fault it should not have come."""
         self.observer.error(error)

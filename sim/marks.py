@@ -56,7 +56,7 @@ SITUATIONS = {
         )
     ),
     *(f"{kind} {how}" for kind in TWINS for how in ("done", "found")),
-    *("damage passes for a tear", "damage does no harm"),
+    *("damage passes for a tear", "damage does no harm", "an older manifest stands in"),
     *("the rest of a damaged store is read", "a late error is got over"),
     *("cut while closing", "kill while closing", "a close is cancelled"),
     *("an opening is cancelled", "an open store is cancelled"),

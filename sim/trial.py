@@ -84,6 +84,9 @@ class Trial:
         elif found.content != sound.content:
             if is_strict:
                 raise Violation("silent-loss", f"{what}: {_difference(sound, found)}")
+            if stands_in(twin.places, twin.disk.files()):
+                self._marks.sometimes("an older manifest stands in")
+                return
             await self._check_torn(twin, io, sound, found, what)
             return
         else:
@@ -268,11 +271,23 @@ def is_predecessor(path: str, hurt: Iterable[str], files: Iterable[str]) -> bool
 
     Its own last edits could be missing just as well: the disk does not tell.
     """
-    manifests = [name for name in files if file_kind(name) == "manifest"]
-    is_gone = any(
-        file_kind(name) == "manifest" and name not in manifests for name in hurt
-    )
+    manifests = _manifests(files)
+    is_gone = any(name not in manifests for name in _manifests(hurt))
     return is_gone and path == max(manifests, default="")
+
+
+def stands_in(hurt: Iterable[str], files: Iterable[str]) -> bool:
+    """Whether the manifest before the one that is gone has its full name yet.
+
+    The power went between publishing and retiring, so the disk is one of a cut a moment before.
+    """
+    manifests = _manifests(path.removeprefix("/") for path in files)
+    is_gone = any(name not in manifests for name in _manifests(hurt))
+    return is_gone and any(not name.endswith((".old", ".tmp")) for name in manifests)
+
+
+def _manifests(files: Iterable[str]) -> list[str]:
+    return [name for name in files if file_kind(name) == "manifest"]
 
 
 async def _scan(store: Store, found: Found) -> None:

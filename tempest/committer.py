@@ -47,12 +47,12 @@ class _Roll:
 class Cut:
     """A moment in log order: all up to `sequence`, and nothing else, lies below `address`.
 
-    `indexed` is where the active memtable begins; `sessions` the serials of what lies below.
+    Marks alone do not move it: a later cut never has a lower address. `sessions` are the serials
+    of what lies below.
     """
 
     address: int
     sequence: int
-    indexed: int
     sessions: tuple[SessionMark, ...]
 
 
@@ -290,8 +290,9 @@ class Committer:
             self.sessions.sealed(gathered.sessions)
         memtables.bound(log.tail)
         if cuts:
-            indexed, sessions = memtables.active.first, self.sessions.serials()
-            cut = Cut(log.tail, sequence, indexed, sessions)
+            active = memtables.active
+            address = log.tail if active else active.first
+            cut = Cut(address, sequence, self.sessions.serials())
             for take in cuts:
                 take(cut)
 

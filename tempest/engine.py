@@ -185,6 +185,8 @@ class Engine:
             ),
         )
         self._running = len(tasks)
+        # Or whoever comes before that task could be cancelled in the middle of a commit.
+        self.manifest.journal.leave_to_run()
         nursery.start_soon(
             self._supervise, "manifest", self.manifest.journal.run, self._journal_scope
         )

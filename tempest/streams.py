@@ -2,7 +2,7 @@
 
 A consumer with a name is in the manifest: it has everything below the address that it
 acknowledged last. A stream without a name counts only while it is open. Each pins the log from
-where it stands, but never more than a fixed number of bytes behind the durable end: one that is
+where it stands, but never more than a fixed number of bytes behind what is settled: one that is
 too slow, or was forgotten about, loses its position and is told so.
 
 Invariants
@@ -133,11 +133,14 @@ class Streams:
             self._open_names.remove(name)
 
     def _lowest(self) -> int:
-        """Return the address that lies as far behind the durable end as is kept at most."""
-        durable = self.committer.log.durable
+        """Return the address that lies as far behind the end of what is settled as is kept at most.
+
+        What is durable may be ahead of that, and nobody was told of it yet.
+        """
+        settled = self.committer.settled
         left = self.committer.options.stream_retention_bytes
         for segment in reversed(self.version.segments):
-            end = durable if segment.end is None else min(durable, segment.end)
+            end = settled if segment.end is None else min(settled, segment.end)
             if end - segment.first >= left:
                 return end - left
             left -= max(0, end - segment.first)

@@ -238,19 +238,18 @@ class Checkpointer:
     async def _cut(self, request: Request) -> Cut:
         """Seal what has gathered, and pin what belongs to the cut in the same step."""
         committer, hold = self.maintenance.committer, self._hold
-        is_log = request.kind is CheckpointKind.LOG
 
         def take(cut: Cut) -> None:
             if hold is not self._hold:
                 return  # it was given up meanwhile
-            hold.cut = cut if is_log else attrs.evolve(cut, address=cut.indexed)
+            hold.cut = cut
             hold.floor = committer.manifest.current.replay_from
-            is_flushed = hold.floor >= hold.cut.address
+            is_flushed = hold.floor >= cut.address
             if request.style is CheckpointStyle.FOLD_OVER or is_flushed:
                 hold.pinned = committer.manifest.pin()
             committer.progress.fire()
 
-        committer.cut(take, switch=not is_log)
+        committer.cut(take, switch=request.kind is not CheckpointKind.LOG)
         await self._until(lambda: hold.cut is not None, committer.progress)
         assert hold.cut is not None, "the committer has called"
         return hold.cut

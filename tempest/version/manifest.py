@@ -63,6 +63,7 @@ class Manifest:
         self._next_value = self._value_ceiling = journal.state.value_ceiling
         self._pins: dict[int, tuple[Version, int]] = {}
         self._dropped: dict[int, None] = {}
+        journal.on_settled = self._settled
 
     @property
     def current(self) -> Version:
@@ -146,6 +147,11 @@ class Manifest:
         for number in obsolete:
             del self._dropped[number]
         return obsolete
+
+    def _settled(self) -> None:
+        """Files that had to wait for the outcome of an edit may be obsolete now."""
+        if self._dropped:
+            self.on_change()
 
     def drop_again(self, number: int) -> None:
         """Take back a number whose file could not be removed yet."""

@@ -346,3 +346,26 @@ async def test_a_full_queue_that_nobody_leads_is_led_by_who_waits_for_room() -> 
 
     assert outcomes == {1: None, 3: None}
     assert (await load_state(io)).clock == 3
+
+
+async def test_what_waited_for_an_outcome_is_called_when_its_caller_has_gone() -> None:
+    """Seed 2869: files that could go once the edit had landed stayed, for nobody looked again."""
+    io = FaultyIo(VirtualIo(await new_disk()))
+    journal = await open_journal(io)
+    settled: list[bool] = []
+    journal.on_settled = lambda: settled.append(journal.is_settled)
+    async with trio.open_nursery() as leader:
+        journal.leave_to_run()
+        leader.start_soon(journal.run)
+        strike(io, Stuck(kinds=(OpKind.SYNC,)))
+        with trio.move_on_after(1) as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(journal.append, add(0))
+                await trio.testing.wait_all_tasks_blocked()
+                scope.cancel()
+        assert not journal.is_settled
+        assert not settled
+        io.release()
+        await trio.testing.wait_all_tasks_blocked()
+        assert settled == [True]
+        leader.cancel_scope.cancel()

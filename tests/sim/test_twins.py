@@ -16,7 +16,7 @@ from sim import Ending, Life, RunResult, Script, run
 from sim.faults import History, hurt, hurt_runs, lacking
 from sim.operations import Compact, Flush, Operation, Put
 from sim.script import Damage, DamagedFile, DamageKind
-from sim.trial import is_predecessor
+from sim.trial import is_predecessor, stands_in
 from tempest.log import HybridLog, SegmentReader
 from tempest.replay import Replay
 
@@ -115,6 +115,16 @@ def test_a_manifest_may_be_blamed_for_its_successor() -> None:
     assert not is_predecessor(older, [newer], [older, newer])
     assert not is_predecessor("store/log-000000000003", [newer], [older])
     assert not is_predecessor(older, ["store/table-000000000004"], [older])
+
+
+def test_a_manifest_that_was_not_retired_stands_in_for_the_one_that_is_gone() -> None:
+    """Seed 10770: the power had gone between publishing a manifest and retiring the one before."""
+    older, newer = "store/manifest-000000000001", "store/manifest-000000000002"
+
+    assert stands_in([newer], [f"/{older}", "/store/log-000000000003"])
+    assert not stands_in([newer], [f"/{older}.old"])
+    assert not stands_in([newer], [f"/{older}", f"/{newer}"])
+    assert not stands_in(["store/table-000000000004"], [f"/{older}"])
 
 
 async def no_mark(_: SegmentReader) -> int:
