@@ -8,13 +8,16 @@ HOURS ?= 8
 FOLDER ?= sim-soak
 BIN := .venv/bin
 STAMP := .venv/stamp
+PEERS := .venv/stamp-bench
+MILLIONS ?= 0.1 1 10
+WORKLOAD ?= fillrandom
 PARTS := ruff-format ruff-check mypy
 
 # Run a command and say how long it took.
 timed = @TIMEFORMAT="== $(1): %R s"; time $(2)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv pythons demo test test-slow sim-soak planted corpus explore bench-sim realfs check format clean $(PARTS)
+.PHONY: help venv pythons demo test test-slow sim-soak planted corpus explore bench-sim bench bench-quick bench-scale profile realfs check format clean $(PARTS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -31,6 +34,10 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+$(PEERS): requirements-bench.txt $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
+	@touch $(PEERS)
 
 pythons: $(STAMP) ## make .pythons/X.Y of every further Python here, to compare digests
 	@.ci/every-python
@@ -70,6 +77,18 @@ explore: $(STAMP) ## everything that can happen to small programs, counted
 
 bench-sim: $(STAMP) ## how fast the simulator is, against its goals
 	@$(BIN)/python benchmarks/simulator.py $(ARGS)
+
+bench: $(PEERS) ## every row against LevelDB, RocksDB, LMDB, LSM1 and SQLite: table, JSON, picture
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-quick: $(PEERS) ## the same at a tenth of the size, once
+	@$(BIN)/python -m benchmarks.peers --n 20000 --reps 1 --seconds 2 $(ARGS)
+
+bench-scale: $(PEERS) ## 0.1, 1 and 10 million entries against RocksDB: what grows how
+	@$(BIN)/python -m benchmarks.peers.scale --millions $(MILLIONS) $(ARGS)
+
+profile: $(STAMP) ## where one workload's time goes: make profile WORKLOAD=ycsb_a
+	@$(BIN)/python -m benchmarks.peers.profiling $(WORKLOAD) $(ARGS)
 
 realfs: $(STAMP) ## cut the power of a real ext4 (root, loop devices), at least 900 times
 	$(call timed,realfs,$(BIN)/python -m pytest -m realfs -s tests/realfs $(ARGS))

@@ -65,7 +65,7 @@ class Journal(Generic[State]):
     """A state on disk that this process alone changes; made by `start`, ended by `aclose`."""
 
     def __init__(self, state: State, generations: Generations) -> None:
-        self._state = state
+        self.state = state  # after every edit that is durable; only this class sets it
         self._generations = generations
         self._group: list[_Queued[State]] = []  # being written
         self._queue: list[_Queued[State]] = []  # behind it
@@ -107,11 +107,6 @@ class Journal(Generic[State]):
             await generations.aclose()
             raise
         return cls(state, generations)
-
-    @property
-    def state(self) -> State:
-        """The state after every edit that is durable."""
-        return self._state
 
     @property
     def is_settled(self) -> bool:
@@ -213,7 +208,7 @@ class Journal(Generic[State]):
     def _enqueue(self, edit: attrs.AttrsInstance) -> _Queued[State]:
         self._check_open()
         pending = self._queue or self._group
-        newest = pending[-1].successor if pending else self._state
+        newest = pending[-1].successor if pending else self.state
         queued = _Queued(encode_edit(edit), apply_edit(newest, edit))
         self._queue.append(queued)
         return queued
@@ -272,7 +267,7 @@ class Journal(Generic[State]):
             if not isinstance(error, IoError):
                 raise
         else:
-            self._state = self._group[-1].successor
+            self.state = self._group[-1].successor
             self._end(self._take_group())
             self._let_in()
             if self.is_settled:
@@ -294,7 +289,7 @@ class Journal(Generic[State]):
 
     async def _advance(self) -> None:
         try:
-            await self._generations.advance(encode_snapshot(self._state))
+            await self._generations.advance(encode_snapshot(self.state))
         except IoError as error:
             self._cause = error
             raise JournalUnsettledError(self.path) from error

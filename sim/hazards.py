@@ -213,7 +213,8 @@ class Hazards:
             return disk
         whole = disk.clone()
         for lie in lies:
-            whole.put_pages(lie.pages)
+            # Zeros ahead of a log may have been written over since; lost, they read the same.
+            whole.put_pages(page for page in lie.pages if any(page.data))
         return whole
 
     def late_writes(self) -> None:

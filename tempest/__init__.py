@@ -83,7 +83,7 @@ from tempest.options import (
 )
 from tempest.position import Position as Position
 from tempest.recovery import RecoveryReport as RecoveryReport
-from tempest.scan import Rows as Rows
+from tempest.rows import Rows as Rows
 from tempest.session import Session as Session
 from tempest.statistics import (
     LevelStatistics as LevelStatistics,

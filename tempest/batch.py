@@ -7,6 +7,7 @@ Invariants
 
 from tempest.errors import InvalidError
 from tempest.keys import check_key, check_value
+from tempest.options import KEY_BYTES_MAX, VALUE_BYTES_MAX
 
 
 class Batch:
@@ -14,15 +15,28 @@ class Batch:
 
     def __init__(self, bytes_max: int) -> None:
         self.entries: dict[bytes, bytes | None] = {}
-        self.bytes = 0
+        self.bytes = 0  # of all keys and values
         self._bytes_max = bytes_max
-        self._is_open = True
+        self._limit = bytes_max  # negative once the batch is closed
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key. Raises `InvalidError` if it would make the batch too large."""
+        entries = self.entries
+        if (
+            type(key) is type(value) is bytes
+            and key not in entries
+            and len(key) <= KEY_BYTES_MAX
+            and len(value) <= VALUE_BYTES_MAX
+        ):
+            # Nothing unusual: 0.2 us, against 0.6 for the general way.
+            size = self.bytes + len(key) + len(value)
+            if size <= self._limit:
+                self.bytes = size
+                entries[key] = value
+                return
         check_value(value)
         self._add(key, value)
 
@@ -32,11 +46,11 @@ class Batch:
 
     def close(self) -> None:
         """Refuse further writes."""
-        self._is_open = False
+        self._limit = -1
 
     def _add(self, key: bytes, value: bytes | None) -> None:
         check_key(key)
-        if not self._is_open:
+        if self._limit < 0:
             raise InvalidError(
                 "the batch is over", "Open another one with store.batch()"
             )

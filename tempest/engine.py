@@ -107,6 +107,7 @@ def make_caches(
         bytes_max=options.cache_bytes_max // 4,
         tables_max=tables_max,
     )
+    tables.lend()
     cached = options.read_cache_bytes_max
     values = Values(place.io, place.folder, store_id, cached, files_max)
     return Caches(blocks, tables, values)

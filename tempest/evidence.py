@@ -16,6 +16,8 @@ Invariants
 - Only reads. What is not certainly a file of this store and life proves nothing.
 """
 
+from collections.abc import Iterable
+
 import attrs
 
 from io_backends import Io, NotFoundError
@@ -40,14 +42,22 @@ def is_backup(header: Header) -> bool:
     return bool(header.compatible & BACKUP)
 
 
-async def check_nothing_is_lost(io: Io, folder: str, loaded: Loaded[Version]) -> None:
-    """Raise `CorruptionError` if a file in the folder proves that edits are missing."""
+async def check_nothing_is_lost(
+    io: Io,
+    folder: str,
+    loaded: Loaded[Version],
+    names: Iterable[str] | None = None,
+) -> None:
+    """Raise `CorruptionError` if a file in the folder proves that edits are missing.
+
+    `names` are those in the folder, where the caller knows them.
+    """
     if is_backup(loaded.header):
         return
     version = loaded.state
     named = set(version.numbers)
     newest_segment = max((segment.number for segment in version.segments), default=-1)
-    for name in await io.list(folder):
+    for name in names or await io.list(folder):
         candidate = _candidate(name)
         if candidate is None or candidate.number in named:
             continue

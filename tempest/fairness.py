@@ -13,16 +13,24 @@ import trio
 
 UNITS_MAX = 500
 CALL_UNITS = 3
-WRITE_UNITS = 8
+WRITE_UNITS = 2
 WRITE_BYTES_A_UNIT = 512
 BYTES_A_UNIT = 4096
 
+_current_task = trio.lowlevel.current_task
+
 
 class Fairness:
-    """Counts the work of one store."""
+    """Counts the work of one store.
+
+    The hottest calls count in their own code: they `begin` only if they `must_check`, and
+    `give_way` once they have brought `left` below zero.
+    """
+
+    __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self._left = UNITS_MAX
+        self.left = UNITS_MAX
 
     async def begin(self) -> None:
         """Check for cancellation before anything is done."""
@@ -30,7 +38,26 @@ class Fairness:
 
     async def spend(self, units: int = CALL_UNITS) -> None:
         """Count work; give way to other tasks if enough has come together."""
-        self._left -= units
-        if self._left < 0:
-            self._left = UNITS_MAX
-            await trio.lowlevel.cancel_shielded_checkpoint()
+        self.left -= units
+        if self.left < 0:
+            await self.give_way()
+
+    async def give_way(self) -> None:
+        """Let other tasks run, and begin to count again."""
+        self.left = UNITS_MAX
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+
+def must_check() -> bool:
+    """Say whether `begin` would do anything but return: it must be awaited then.
+
+    This asks what `checkpoint_if_cancelled` asks, without a coroutine: 0.10 us instead of 0.27
+    to 0.35. In a trio whose tasks have no such attributes the coroutine is always awaited.
+    """
+    task = _current_task()
+    try:
+        return task._cancel_status.effectively_cancelled or (  # noqa: SLF001 - see above
+            task is task._runner.main_task and task._runner.ki_pending  # noqa: SLF001
+        )
+    except AttributeError:
+        return True

@@ -33,8 +33,8 @@ INCOMPATIBLE_KNOWN = 0
 _FIELDS = struct.Struct("<8sHHIII16sQQ")
 _IDENTITY = struct.Struct("<16sBQQ")
 _CHECKSUM = struct.Struct("<Q")
-_STRIDE = 0x9E3779B97F4A7C15
-_MASK = 2**64 - 1
+CHECKSUM_STRIDE = 0x9E3779B97F4A7C15
+CHECKSUM_MASK = 2**64 - 1
 
 
 class FileKind(IntEnum):
@@ -111,12 +111,12 @@ def place_seed(header: FileHeader) -> int:
 
 def checksum_at(seed: int, place: int, data: bytes) -> int:
     """Return the checksum of `data` standing at offset or address `place` of a file."""
-    return xxh3_64_intdigest(data, (seed + place * _STRIDE) & _MASK)
+    return xxh3_64_intdigest(data, (seed + place * CHECKSUM_STRIDE) & CHECKSUM_MASK)
 
 
 def hasher_at(seed: int, place: int) -> xxh3_64:
     """Return a hash that makes `checksum_at` of bytes that come in pieces."""
-    return xxh3_64(seed=(seed + place * _STRIDE) & _MASK)
+    return xxh3_64(seed=(seed + place * CHECKSUM_STRIDE) & CHECKSUM_MASK)
 
 
 def _understand(data: bytes, path: str) -> FileHeader:

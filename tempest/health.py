@@ -76,6 +76,7 @@ class HealthMonitor:
         self._warnings: dict[str, Exception] = {}
         self._is_damaged = False
         self._is_closed = False
+        self.is_whole = True  # healthy, and not closed: one look for the hot paths
         self.is_over = False  # closed, and nothing works on what is left any more
         self._since = 0.0
         self._changed = Wakeup()
@@ -129,6 +130,7 @@ class HealthMonitor:
     def close(self) -> None:
         """Let nothing enter any more."""
         self._is_closed = True
+        self.is_whole = False
 
     @property
     def is_log_lost(self) -> bool:
@@ -185,6 +187,7 @@ class HealthMonitor:
         if self.is_healthy:
             self._since = trio.current_time()
         self.state = state
+        self.is_whole = self.is_healthy and not self._is_closed
         self._changed.set()
         if state is HealthState.READ_ONLY:
             self.on_read_only()

@@ -22,7 +22,7 @@ from typing import Protocol
 
 import attrs
 
-from tempest.columns import Columns, Kind, make_columns
+from tempest.columns import Columns, Kind, wide_columns
 
 ENTRY_BYTES = 64  # what an entry counts for besides its key and value
 SAMPLES_MAX = 4096
@@ -178,7 +178,7 @@ def concatenate(parts: Sequence[Columns]) -> Columns:
     kinds = b""
     if any(part.kinds for part in parts):
         kinds = b"".join(part.kinds or bytes(len(part.keys)) for part in parts)
-    return make_columns(
+    return wide_columns(
         list(chain.from_iterable(part.keys for part in parts)),
         list(chain.from_iterable(part.values for part in parts)),
         list(chain.from_iterable(part.sequences() for part in parts)),
@@ -201,14 +201,21 @@ def sort_run(run: Columns, *, oldest_first: bool = False) -> Columns:
     order = sorted(places, key=keys.__getitem__)
     pick = itemgetter(*order)
     keys, ordered = list(pick(keys)), pick(sequences)
-    repeats = list(_repeats(keys))
-    risen = map(lt, ordered, islice(ordered, 1, None))
-    if True in repeats and any(map(and_, repeats, risen)):
+    if _any_risen(keys, ordered):
         order = sorted(places, key=sequences.__getitem__, reverse=True)
         pick = itemgetter(*sorted(order, key=run.keys.__getitem__))
         ordered = pick(sequences)
     kinds = bytes(pick(run.kinds)) if run.kinds else b""
-    return make_columns(keys, list(pick(run.values)), ordered, kinds)
+    return wide_columns(keys, list(pick(run.values)), ordered, kinds)
+
+
+def _any_risen(keys: list[bytes], sequences: Sequence[int]) -> bool:
+    """Say whether a version stands before a newer one of its key."""
+    repeats = list(_repeats(keys))
+    if True not in repeats:
+        return False
+    risen = map(lt, sequences, islice(sequences, 1, None))
+    return any(map(and_, repeats, risen))
 
 
 def merge_runs(runs: Sequence[Columns], entries_target: int) -> Iterator[Columns]:
@@ -239,6 +246,15 @@ def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], b
 
     Deletes are left out; the kinds are empty if all are puts.
     """
+    keys, values, kinds = newest_rows(columns, at)
+    if _DELETE in kinds:
+        mask = list(map(_DELETE.__ne__, kinds))
+        keys, values, kinds = _select(mask, keys, values, kinds)
+    return keys, values, kinds if any(kinds) else b""
+
+
+def newest_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], bytes]:
+    """Return what `visible_rows` does, deletes included."""
     keys, values, kinds = columns.keys, columns.values, columns.kinds
     if keys and columns.sequence_max() > at:
         mask = list(map(at.__ge__, columns.sequences()))
@@ -246,10 +262,7 @@ def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], b
     if any(_repeats(keys)):
         mask = [True, *map(ne, islice(keys, 1, None), keys)]
         keys, values, kinds = _select(mask, keys, values, kinds)
-    if kinds and _DELETE in kinds:
-        mask = list(map(_DELETE.__ne__, kinds))
-        keys, values, kinds = _select(mask, keys, values, kinds)
-    return keys, values, kinds if any(kinds) else b""
+    return keys, values, kinds
 
 
 @attrs.frozen
@@ -348,7 +361,7 @@ def _masked(columns: Columns, mask: list[bool]) -> tuple[Columns, int]:
         return columns, 0
     keys, values, kinds = _select(mask, columns.keys, columns.values, columns.kinds)
     sequences = list(compress(columns.sequences(), mask))
-    return make_columns(keys, values, sequences, kinds), dropped
+    return wide_columns(keys, values, sequences, kinds), dropped
 
 
 def _select(

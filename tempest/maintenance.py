@@ -69,6 +69,11 @@ class Maintenance(Collecting, Removing):
         self.adopt(Work.SWEEP, lambda: manifest.has_dropped, self._sweep_obsolete)
         self.adopt(Work.LOG, lambda: bool(self._retired()), self._retire)
 
+    async def compact_range(self, start: bytes, stop: bytes | None) -> None:
+        """Merge what is in a range, and remove what nobody needs any more."""
+        await super().compact_range(start, stop)
+        await self.reclaim()
+
     @property
     def works(self) -> tuple[Work, ...]:
         """The kinds of work that have a task."""

@@ -2,6 +2,7 @@
 
 Invariants
 - Memtables cover the log's addresses from the start of replay to its tail, in order, no gap.
+  The first may begin below that, with marks only.
 - A waiting memtable never changes; its `stop` is known once its last frame has its addresses.
 - A memtable is dropped only after the version that holds its table is current.
 """

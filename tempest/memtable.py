@@ -12,11 +12,12 @@ Invariants
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress, islice
 
 import trio
 
-from tempest.columns import Columns, Kind, make_columns
+from tempest.columns import Columns, make_columns
 from tempest.ordered_keys import OrderedKeys
 
 Entry = tuple[int, bytes | None]
@@ -37,6 +38,7 @@ class Memtable:
         )
         self.last_sequence = 0
         self.bytes = 0
+        self.calm_bytes = -1  # up to here no writer is slowed: see `Throttle.is_calm`
         self.largest_value_bytes = 0  # of any value that ever came in
         self.newest: dict[bytes, Entry] = {}
         self.sessions: dict[bytes, int | None] = {}  # serials; None: forgotten
@@ -82,6 +84,24 @@ class Memtable:
         self.bytes += size - (len(gone) if gone else 0)
         return None
 
+    def put_new(self, entries: Mapping[bytes, Entry], size: int) -> bool:
+        """Add versions that end with the newest, of `size` bytes in keys and values.
+
+        False, and nothing is added, if one of the keys has an older version here. A few C calls
+        for all of them: 0.15 us an entry, against 0.5 for a `put` each.
+        """
+        newest = self.newest
+        if not newest.keys().isdisjoint(entries):
+            return False
+        newest.update(entries)
+        self._order.add_all(entries)
+        sequences, values = zip(*entries.values(), strict=True)
+        self.last_sequence = sequences[-1]
+        largest = max(map(len, filter(None, values)), default=0)
+        self.largest_value_bytes = max(self.largest_value_bytes, largest)
+        self.bytes += size + ENTRY_BYTES * len(entries)
+        return True
+
     def _chain(
         self, key: bytes, old: Entry, visible: int, taken: Sequence[int]
     ) -> None:
@@ -107,36 +127,45 @@ class Memtable:
 
     def load(self, columns: Columns) -> None:
         """Add a replayed run, newer than all that is here; nobody reads yet."""
-        sequences = columns.sequences()
+        keys, newest = columns.keys, self.newest
         values: list[bytes | None] = list(columns.values)
-        for index, kind in enumerate(columns.kinds):
-            if kind == Kind.DELETE:
+        if columns.kinds:
+            for index in compress(range(len(values)), columns.kinds):
                 values[index] = None
-        before = len(self.newest)
-        known = self.newest.keys() & set(columns.keys) if before else frozenset()
-        fresh = dict.fromkeys(columns.keys)
-        if known:
-            self._order.add_all([key for key in fresh if key not in known])
-        else:
-            self._order.add_all(fresh)
-        self.newest.update(
-            zip(columns.keys, zip(sequences, values, strict=True), strict=True)
+        before = len(newest)
+        newest.update(
+            zip(keys, zip(columns.sequences(), values, strict=True), strict=True)
         )
-        self.largest_value_bytes = max(
-            self.largest_value_bytes, max(map(len, columns.values), default=0)
+        fresh = len(newest) - before
+        # A dict keeps the order in which keys came, so those that are new are the last ones.
+        self._order.add_all(
+            keys if fresh == len(keys) else islice(reversed(newest), fresh)
         )
+        sizes = list(map(len, columns.values))
+        self.largest_value_bytes = max(self.largest_value_bytes, max(sizes, default=0))
         self.last_sequence = max(self.last_sequence, columns.sequence_max())
-        self.bytes += columns.payload_bytes() + ENTRY_BYTES * len(columns)
+        self.bytes += held_bytes(columns)
+
+    def settle_some(self) -> bool:
+        """Sort in keys for one step; say whether all that were added are sorted in now."""
+        return self._order.settle()
 
     async def settle(self) -> None:
         """Sort in every key added so far, a step at a time."""
         while not self._order.settle():
             await trio.lowlevel.checkpoint()
 
-    def keys(self, start: bytes, stop: bytes | None, *, reverse: bool) -> list[bytes]:
-        """Return up to 256 settled keys of [start, stop) from one end, ascending."""
+    def keys(
+        self,
+        start: bytes,
+        stop: bytes | None,
+        *,
+        reverse: bool,
+        count: int = CHUNK_KEYS,
+    ) -> list[bytes]:
+        """Return up to `count` settled keys of [start, stop) from one end, ascending."""
         read = self._order.backward if reverse else self._order.forward
-        return read(start, stop, CHUNK_KEYS)
+        return read(start, stop, count)
 
     def columns(self, keys: list[bytes], at: int) -> Columns:
         """Return the versions at or below `at` of these keys."""
@@ -151,44 +180,12 @@ class Memtable:
         )
 
 
-class MemtableCursor:
-    """A source of chunks over [start, stop) of one memtable, as it was at a sequence."""
-
-    def __init__(
-        self,
-        table: Memtable,
-        start: bytes,
-        stop: bytes | None,
-        *,
-        reverse: bool,
-        at: int,
-    ) -> None:
-        self._table = table
-        self._start = start
-        self._stop = stop
-        self._reverse = reverse
-        self._at = at
-        self._done = False
-
-    async def next_chunk(self) -> Columns | None:
-        """Return the next versions in the cursor's direction; None at the end."""
-        while not self._done:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            await self._table.settle()
-            keys = self._table.keys(self._start, self._stop, reverse=self._reverse)
-            self._done = len(keys) < CHUNK_KEYS
-            if not self._done and self._reverse:
-                self._stop = keys[0]
-            elif not self._done:
-                self._start = keys[-1] + b"\0"
-            columns = self._table.columns(keys, self._at)
-            if columns.keys:
-                return columns
-            await trio.lowlevel.checkpoint()  # all of them are too new, maybe many more
-        return None
-
-
 def _seen(sequence: int, successor: int, taken: Sequence[int]) -> bool:
     """Say whether some position shows this version and not its successor."""
     index = bisect_left(taken, sequence)
     return index < len(taken) and taken[index] < successor
+
+
+def held_bytes(columns: Columns) -> int:
+    """Return what `Memtable.load` counts for a run."""
+    return columns.payload_bytes() + ENTRY_BYTES * len(columns.keys)

@@ -178,8 +178,8 @@ async def open_for_writing(place: Place, options: Options, *, create: bool) -> E
     try:
         await prepare_folder(io, folder, create=create)
         lock = await take_lock(io, folder)
-        await prepare_folder(io, folder, create=create)
-        recovered = await recover(io, folder, options)
+        names = await prepare_folder(io, folder, create=create)
+        recovered = await recover(io, folder, options, names)
     except BaseException:
         with trio.CancelScope(shield=True):
             await Place(io, folder, place.owns_io, lock).aclose()

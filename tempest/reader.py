@@ -6,10 +6,12 @@ Invariants
 - Memory is asked and the version is chosen in one synchronous step, so nothing can fall between
   a memtable and the table it becomes.
 - A version is pinned for as long as a read waits for the disk.
+- `get_nowait` answers what `plain_get_nowait` does, which reads nothing but tables.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import attrs
 import trio
@@ -21,7 +23,7 @@ from tempest.health import HealthMonitor
 from tempest.log import Visibility
 from tempest.memory import Memtables
 from tempest.pointers import Pointer, decode_pointer
-from tempest.table import TableCache, TableMeta
+from tempest.table import ASK, BlockCache, Shard, Table, TableCache, TableMeta
 from tempest.values import Values
 from tempest.version import Version, Versions
 
@@ -49,6 +51,61 @@ class Lookup:
                 yield level[index]
 
 
+MANY_KEYS = 256  # are looked up without a checkpoint
+MANY_BLOCKS = 30  # are read for them from the page cache
+BLOCK_UNITS = 12
+
+_NOTHING: dict[bytes, bytes] = {}
+_Rows = tuple[
+    list[bytes],  # the greatest key of each shard
+    list["Callable[[bytes], bytes | None]"],  # its `rows.get`
+    list[
+        tuple[bytes, Shard, Table | None]
+    ],  # and its table, if open, from its least key on
+]
+"""The indexed rows of a level, or of a table of level 0; behind the last key there is nothing."""
+
+
+class Arranged:
+    """The indexed rows of a version's tables, newest first, for reads at its newest sequence.
+
+    Good for as long as the version is current and no table is opened or evicted.
+    """
+
+    __slots__ = ("changes", "levels", "sequence_max", "version")
+
+    def __init__(self, version: Version, tables: TableCache) -> None:
+        self.version = version
+        self.changes = tables.changes
+        self.sequence_max = version.sequence_max
+        runs = [(table,) for table in version.levels[0]]
+        self.levels = [
+            _rows_of(run, tables) for run in (*runs, *version.levels[1:]) if run
+        ]
+
+
+def _mark(table: Table | None, key: bytes) -> None:
+    """Note that the block of a key, and its table, are in use."""
+    if table is not None:
+        table.mark(key)
+
+
+def _rows_of(run: Sequence[TableMeta], cache: TableCache) -> _Rows:
+    """Arrange tables whose ranges ascend."""
+    lasts: list[bytes] = []
+    shards: list[tuple[bytes, Shard, Table | None]] = []
+    for meta in run:
+        table = cache.peek(meta.number)
+        if table is None:
+            lasts.append(meta.largest)
+            shards.append((meta.smallest, Shard(1), None))
+        else:
+            lasts.extend(table.shard_lasts)
+            shards.extend((meta.smallest, shard, table) for shard in table.shards)
+    gets = [shard.rows.get for _, shard, _ in shards]
+    return lasts, [*gets, _NOTHING.get], [*shards, (b"", Shard(0), None)]
+
+
 @attrs.define(eq=False)
 class Reader:
     """Answers gets of the store and of its snapshots."""
@@ -60,9 +117,13 @@ class Reader:
     values: Values
     health: HealthMonitor
     _lookup: Lookup = attrs.field(init=False)
+    _arranged: Arranged = attrs.field(init=False)
+    _blocks: BlockCache = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._lookup = Lookup(self.manifest.current)
+        self._arranged = Arranged(self.manifest.current, self.tables)
+        self._blocks = self.tables.blocks
 
     def lookup(self) -> Lookup:
         """Return the tables of the current version, arranged for lookups."""
@@ -71,23 +132,55 @@ class Reader:
             self._lookup = Lookup(version)
         return self._lookup
 
-    def get_nowait(self, key: bytes, at: int) -> bytes | None:
-        """Return the value at `at`, or None; `trio.WouldBlock` if that needs the device."""
-        entry = self.memtables.get(key, at)
-        if entry is not None:
+    def get_nowait(self, key: bytes, at: int) -> bytes | None:  # noqa: C901, PLR0912 - the hot path, in one piece
+        """Return the value at `at`, or None; `trio.WouldBlock` if that needs the device.
+
+        A level is asked for its indexed rows first: one search among a few keys and one dict.
+        What is not there is asked of the table, unless all its rows are. Every 32nd hit marks
+        table and block for their caches, which see nothing of the others.
+        """
+        memtables = self.memtables
+        entry = memtables.active.newest.get(key)
+        if entry is not None and entry[0] <= at:
             return entry[1]
-        try:
-            for meta in self.lookup().tables(key):
-                table = self.tables.get_nowait(meta)
-                if table is None:
-                    raise trio.WouldBlock
-                found = table.get_nowait(key, at)
-                if found is not None:
-                    kind = found[1]
-                    return self._other_nowait(kind, found[2]) if kind else found[2]
-        except CorruptionError as error:
-            self.health.trouble("damage", error)
-            raise
+        if entry is not None or memtables.waiting:
+            entry = memtables.get(key, at)
+            if entry is not None:
+                return entry[1]
+        arranged = self._arranged
+        if (
+            arranged.version is not self.manifest.current
+            or arranged.changes != self.tables.changes
+        ):
+            arranged = self._arrange()
+        if at < arranged.sequence_max:
+            return self.plain_get_nowait(key, at)
+        for lasts, gets, shards in arranged.levels:
+            place = bisect_left(lasts, key)
+            value = gets[place](key)
+            if value is None:
+                smallest, shard, table = shards[place]
+                if not shard.unindexed or key < smallest:
+                    continue
+            elif value is ASK:
+                table = shards[place][2]
+            else:
+                blocks = self._blocks
+                blocks.hits += 1
+                if not blocks.hits & 31:
+                    _mark(shards[place][2], key)
+                return value
+            value = self._ask(table, key, at)
+            if value is not ASK:
+                return value
+        return None
+
+    def plain_get_nowait(self, key: bytes, at: int) -> bytes | None:
+        """Return what the tables have at `at`, as `get_nowait`, without indexed rows."""
+        for meta in self.lookup().tables(key):
+            value = self._ask(self.tables.get_nowait(meta), key, at)
+            if value is not ASK:
+                return value
         return None
 
     async def get(self, key: bytes, at: int) -> bytes | None:
@@ -97,19 +190,61 @@ class Reader:
         except trio.WouldBlock:
             return await self._get_from_tables(key, at)
 
+    def get_many_nowait(self, keys: Sequence[bytes], at: int) -> list[bytes | None]:
+        """Return the values in the order of `keys`; `ASK` for what would block, or take too long.
+
+        Of many keys only the first `MANY_KEYS` are looked up. With one level of tables, all
+        indexed, and none of the keys in memory, this is one comprehension: 0.6 us a key.
+        """
+        values: list[bytes | None] = [ASK] * len(keys)
+        part = keys[:MANY_KEYS]
+        memtables, arranged = self.memtables, self._arrange()
+        if (
+            len(arranged.levels) == 1
+            and at >= arranged.sequence_max
+            and not memtables.waiting
+            and memtables.active.newest.keys().isdisjoint(part)
+        ):
+            lasts, gets, shards = arranged.levels[0]
+            found = [gets[bisect_left(lasts, key)](key) for key in part]
+            self._blocks.hits += len(found) - found.count(None)
+            for key in part[:1]:
+                _mark(shards[bisect_left(lasts, key)][2], key)
+            values[: len(found)] = found
+            if None not in found and ASK not in found:
+                return values
+        self._ask_many(values, part, at)
+        return values
+
+    def _ask_many(
+        self, values: list[bytes | None], keys: Sequence[bytes], at: int
+    ) -> None:
+        """Fill in what the indexed rows did not tell, as far as few blocks have to be read."""
+        enough = self._blocks.misses + MANY_BLOCKS
+        for place, key in enumerate(keys):
+            value = values[place]
+            if value is None or value is ASK:
+                values[place] = ASK
+                if self._blocks.misses < enough:
+                    with suppress(trio.WouldBlock):
+                        values[place] = self.get_nowait(key, at)
+
     async def get_many(
-        self, keys: Sequence[bytes], at: int, fairness: Fairness
-    ) -> list[bytes | None]:
-        """Return the values in the order of `keys`; keys are looked up in key order."""
-        found: dict[bytes, bytes | None] = {}
-        for count, key in enumerate(sorted(dict.fromkeys(keys))):
-            if count % 256 == 255:
+        self,
+        keys: Sequence[bytes],
+        values: list[bytes | None],
+        at: int,
+        fairness: Fairness,
+    ) -> None:
+        """Fill in what is `ASK` in the `values` of these keys, in key order."""
+        absent = [place for place, value in enumerate(values) if value is ASK]
+        for count, place in enumerate(sorted(absent, key=keys.__getitem__)):
+            if count % MANY_KEYS == MANY_KEYS - 1:
                 await fairness.begin()
-            value = found[key] = await self.get(key, at)
-            await fairness.spend(
-                CALL_UNITS + (len(value) // BYTES_A_UNIT if value else 0)
-            )
-        return [found[key] for key in keys]
+            misses = self._blocks.misses
+            value = values[place] = await self.get(keys[place], at)
+            units = CALL_UNITS + BLOCK_UNITS * (self._blocks.misses - misses)
+            await fairness.spend(units + (len(value) // BYTES_A_UNIT if value else 0))
 
     async def newest(self, key: bytes) -> bytes | None:
         """Return the newest value of all, pending writes included, for a read-modify-write.
@@ -145,11 +280,31 @@ class Reader:
         finally:
             await self.values.aclose()
 
-    def _other_nowait(self, kind: int, value: bytes) -> bytes | None:
-        """Return what an entry that is no put stands for."""
-        if kind == Kind.DELETE:
-            return None
-        return self.values.read_nowait(decode_pointer(value), self._lookup.version)
+    def _arrange(self) -> Arranged:
+        """Return the rows of the current version and of the tables that are open."""
+        arranged, version = self._arranged, self.manifest.current
+        if arranged.version is not version or arranged.changes != self.tables.changes:
+            arranged = self._arranged = Arranged(version, self.tables)
+        return arranged
+
+    def _ask(self, table: Table | None, key: bytes, at: int) -> bytes | None:
+        """Return the value that a table has, None for a delete, `ASK` if it has neither."""
+        if table is None:
+            raise trio.WouldBlock
+        try:
+            found = table.get_nowait(key, at)
+            if found is None:
+                return ASK
+            _, kind, value = found
+            if not kind:
+                return value
+            if kind == Kind.DELETE:
+                return None
+            version = self.manifest.current
+            return self.values.read_nowait(decode_pointer(value), version)
+        except CorruptionError as error:
+            self.health.trouble("damage", error)
+            raise
 
     async def _get_from_tables(self, key: bytes, at: int) -> bytes | None:
         lookup = self.lookup()

@@ -13,6 +13,7 @@ Invariants
 - Files are removed only after a verified manifest, and only names that a store gives to its own.
 """
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import attrs
@@ -37,7 +38,7 @@ from tempest.segments import SegmentKeeper
 from tempest.session_serials import SessionSerials
 from tempest.table import table_name, table_number
 from tempest.translate import translate
-from tempest.version import Manifest, Version
+from tempest.version import NUMBERS_STEP, Manifest, Version
 
 MANIFEST_PREFIX = "manifest"
 LOCK_NAME = "lock"
@@ -93,8 +94,11 @@ async def load_manifest(io: Io, folder: str) -> Loaded[Version] | None:
     return await Journal.load(io, folder, MANIFEST_PREFIX, Version)
 
 
-async def prepare_folder(io: Io, folder: str, *, create: bool) -> None:
-    """Make sure that the folder is a store or may become one, or raise `NotAStoreError`."""
+async def prepare_folder(io: Io, folder: str, *, create: bool) -> list[str]:
+    """Make sure that the folder is a store or may become one; return the names in it.
+
+    Raises `NotAStoreError`.
+    """
     try:
         names = await io.list(folder)
     except NotAFolderError as error:
@@ -105,7 +109,7 @@ async def prepare_folder(io: Io, folder: str, *, create: bool) -> None:
         await _make_folder(io, folder)
         names = []
     if any(_is_manifest(name) for name in names):
-        return
+        return names
     strange = [name for name in names if not _is_left_over(name)]
     if strange:
         known = [name for name in strange if table_number(name) or segment_number(name)]
@@ -117,6 +121,7 @@ async def prepare_folder(io: Io, folder: str, *, create: bool) -> None:
         raise NotAStoreError(folder, "the folder is empty and nothing may be created")
     # Also if somebody else made it, or an earlier try failed here: its name has to last.
     await io.sync_dir(_parent(folder))
+    return names
 
 
 async def check_tables(io: Io, folder: str, version: Version) -> None:
@@ -146,26 +151,26 @@ async def check_tables(io: Io, folder: str, version: Version) -> None:
             raise CorruptionError(path, size, detail)
 
 
-async def recover(io: Io, folder: str, options: Options) -> Recovered:
-    """Open a store for writing, made if its folder is empty. The caller holds the lock."""
+async def recover(
+    io: Io, folder: str, options: Options, names: Sequence[str]
+) -> Recovered:
+    """Open a store for writing, made if its folder is empty.
+
+    The caller holds the lock, and has seen these names since it does: they are all there are.
+    """
     started = trio.current_time()
     loaded = await load_manifest(io, folder)
     version = Version.initial() if loaded is None else loaded.state
     store_id = io.token() if loaded is None else loaded.header.store_id
     if loaded is not None:
-        await check_nothing_is_lost(io, folder, loaded)
+        await check_nothing_is_lost(io, folder, loaded, names)
     await check_tables(io, folder, version)
-    replay = Replay(
-        io,
-        folder,
-        store_id,
-        memtable_bytes_max=options.memtable_share_bytes,
-        page_bytes=options.log_page_bytes,
-    )
+    share, page = options.memtable_share_bytes, options.log_page_bytes
+    replay = Replay(io, folder, store_id, memtable_bytes_max=share, page_bytes=page)
     replayed = await replay.run(version, read_only=False)
     manifest = await begin_life(io, folder, store_id, loaded, options)
     try:
-        orphans_removed = await sweep_orphans(io, folder, manifest)
+        orphans_removed = await sweep_orphans(io, folder, manifest, names)
         log = await _continue_log(io, folder, store_id, manifest, replayed, options)
     except BaseException:
         with trio.CancelScope(shield=True):
@@ -218,7 +223,13 @@ async def begin_life(
     version = Version.initial() if loaded is None else loaded.state
     if loaded is not None and is_backup(loaded.header):
         await _sweep_backup(io, folder, version)
-    version = attrs.evolve(version, life=version.life + 1, begin=_beginning_of(version))
+    unused = version.number_ceiling
+    version = attrs.evolve(
+        version,
+        life=version.life + 1,
+        begin=_beginning_of(version),
+        number_ceiling=unused + NUMBERS_STEP,
+    )
     settings = JournalSettings(
         store_id=store_id,
         life=version.life,
@@ -228,7 +239,7 @@ async def begin_life(
     journal = await Journal.start(
         io, folder, MANIFEST_PREFIX, version, loaded, settings
     )
-    return Manifest(journal)
+    return Manifest(journal, unused)
 
 
 def _beginning_of(version: Version) -> int:
@@ -266,10 +277,12 @@ async def _continue_log(
     return log
 
 
-async def sweep_orphans(io: Io, folder: str, manifest: Manifest) -> int:
+async def sweep_orphans(
+    io: Io, folder: str, manifest: Manifest, names: Iterable[str] | None = None
+) -> int:
     """Remove tables and segments that the manifest does not name; return how many went."""
     removed = 0
-    for name, number in await orphans(io, folder, manifest.current):
+    for name, number in await orphans(io, folder, manifest.current, names):
         try:
             await io.remove(f"{folder}/{name}")
         except IoError:
@@ -279,13 +292,18 @@ async def sweep_orphans(io: Io, folder: str, manifest: Manifest) -> int:
     return removed
 
 
-async def orphans(io: Io, folder: str, version: Version) -> list[tuple[str, int]]:
-    """Return name and number of every table and segment that the version does not name."""
+async def orphans(
+    io: Io, folder: str, version: Version, names: Iterable[str] | None = None
+) -> list[tuple[str, int]]:
+    """Return name and number of every table and segment that the version does not name.
+
+    `names` are those in the folder, where the caller knows them.
+    """
     numbers = version.numbers
-    names = (name(number) for number in numbers for name in (table_name, segment_name))
-    named = dict.fromkeys(names)
+    known = (name(number) for number in numbers for name in (table_name, segment_name))
+    named = dict.fromkeys(known)
     found = []
-    for name in await io.list(folder):
+    for name in names or await io.list(folder):
         number = table_number(name) or segment_number(name)
         if number is not None and name not in named:
             found.append((name, number))

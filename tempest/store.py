@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import trio
+from trio.lowlevel import checkpoint_if_cancelled
 
 from io_backends import IoError
 from journal import JournalError
@@ -21,10 +22,12 @@ from tempest.collection_face import CollectionFace
 from tempest.control import MaintenanceControl
 from tempest.engine import Engine, Place, Reading
 from tempest.errors import CorruptionError, NotOpenError, ReadOnlyError
+from tempest.fairness import WRITE_BYTES_A_UNIT, WRITE_UNITS, must_check
 from tempest.health import Health
 from tempest.keys import check_key, check_value
 from tempest.options import Durability, Options
 from tempest.session_face import SessionFace
+from tempest.spot import Step, never
 from tempest.statistics import Statistics, describe
 from tempest.translate import translate, translated
 from tempest.view import Snapshot, View
@@ -51,6 +54,10 @@ class Store(
         self._options = options
         self._is_open = True
         self._closed = trio.Event()
+        self._fairness = reading.fairness
+        self._visibility = reading.reader.visibility
+        self._spot = None if engine is None else engine.writer.spot
+        self._write_here = self._spot.step(options.durability) if self._spot else never
 
     @property
     def path(self) -> str:
@@ -71,11 +78,34 @@ class Store(
         while this write was on its way. Cancelled before the write was taken in, nothing
         happened; after, it stays in log order and only the wait is given up.
         """
+        if type(key) is type(value) is bytes:
+            # The way of nearly every write; what it costs, and why, is said in `tempest.spot`.
+            if must_check():
+                await checkpoint_if_cancelled()
+            step = self._write_here if durability is None else self._step(durability)
+            sequence = step(key, value)
+            if sequence is not None:
+                fairness = self._fairness
+                fairness.left -= WRITE_UNITS + len(value) // WRITE_BYTES_A_UNIT
+                if fairness.left < 0 or self._visibility.visible < sequence:
+                    await self._finish(sequence)
+                return
         check_value(value)
         await self._write(key, value, durability, "put")
 
     async def delete(self, key: bytes, *, durability: Durability | None = None) -> None:
         """Remove a key; one that is not there is no error. Otherwise as `put`."""
+        if type(key) is bytes:
+            if must_check():
+                await checkpoint_if_cancelled()
+            step = self._write_here if durability is None else self._step(durability)
+            sequence = step(key, None)
+            if sequence is not None:
+                fairness = self._fairness
+                fairness.left -= WRITE_UNITS
+                if fairness.left < 0 or self._visibility.visible < sequence:
+                    await self._finish(sequence)
+                return
         await self._write(key, None, durability, "delete")
 
     def put_nowait(
@@ -87,6 +117,13 @@ class Store(
         segment holds. `ThrottledError` (a `WouldBlock`) says that writers are slowed down: await
         `wait_writable` then.
         """
+        if type(key) is type(value) is bytes:
+            step = self._write_here if durability is None else self._step(durability)
+            sequence = step(key, value)
+            if sequence is not None:
+                if self._visibility.visible < sequence:
+                    raise self._reading.reader.health.outcome_unknown()
+                return
         check_key(key)
         check_value(value)
         engine = self._writable("put_nowait")
@@ -121,18 +158,23 @@ class Store(
         safely missing as was asked for. It runs once, synchronously, and sees every write before
         it, pending ones too. What it raises writes nothing.
         """
-        check_key(key)
-        engine = self._writable("update")
-        level = self._level(durability)
-
-        def checked(old: bytes | None) -> bytes | None:
-            value = function(old)
-            if value is not None:
-                check_value(value)
-            return value
-
-        with translated():
-            return await engine.writer.update(key, checked, level)
+        if type(key) is bytes and self._spot is not None:
+            if must_check():
+                await checkpoint_if_cancelled()
+            step = self._write_here if durability is None else self._step(durability)
+            version = self._spot.newest(key) if step is not never else None
+            if version is not None:
+                value = function(version[1])
+                sequence = step(key, value) if type(value) is bytes else None
+                if sequence is None:
+                    await self._finish_update(key, version[1], value, durability)
+                    return value
+                fairness = self._fairness
+                fairness.left -= WRITE_UNITS
+                if fairness.left < 0 or self._visibility.visible < sequence:
+                    await self._finish(sequence)
+                return value
+        return await self._update(key, function, durability)
 
     async def sync(self) -> None:
         """Make everything that was written so far durable, whatever its level."""
@@ -218,6 +260,49 @@ class Store(
                 await self._reading.reader.aclose()
             finally:
                 await self._place.aclose()
+
+    async def _update(
+        self,
+        key: bytes,
+        function: Callable[[bytes | None], bytes | None],
+        durability: Durability | None,
+    ) -> bytes | None:
+        """Update a key in the general way."""
+        check_key(key)
+        engine = self._writable("update")
+        level = self._level(durability)
+
+        def checked(old: bytes | None) -> bytes | None:
+            value = function(old)
+            if value is not None:
+                check_value(value)
+            return value
+
+        with translated():
+            return await engine.writer.update(key, checked, level)
+
+    async def _finish_update(
+        self,
+        key: bytes,
+        old: bytes | None,
+        value: bytes | None,
+        durability: Durability | None,
+    ) -> None:
+        """Write in the general way what an update has made of the newest value."""
+        if value is not None:
+            check_value(value)
+        writer = self._writable("update").writer
+        with translated():
+            await writer.finish_update(key, old, value, self._level(durability))
+
+    def _step(self, durability: Durability) -> Step:
+        """Return what writes at a level that was asked for, if that can be on the spot."""
+        return never if self._spot is None else self._spot.step(durability)
+
+    async def _finish(self, sequence: int) -> None:
+        """Wait for what was written on the spot if it is not visible yet, and give way."""
+        with translated():
+            await self._writable("finish").writer.finish(sequence)
 
     async def _write(
         self,

@@ -23,6 +23,7 @@ from tempest.wakeup import Pulse
 SMOOTH_FROM = 2 / 3
 BYTES_A_SECOND_MIN = 4 << 20
 SLEEP_SECONDS_MIN = 0.001
+CALM_WRITES = 64  # made without a look at level 0; a look takes half a microsecond
 
 
 @attrs.define(eq=False)
@@ -37,6 +38,7 @@ class Throttle:
     delayed_seconds: float = 0.0
     _debt_seconds: float = 0.0
     changed: Pulse = attrs.field(factory=Pulse)
+    calm_until: int = 0  # a sequence: see `is_calm`
     _memory_bytes_max: int = attrs.field(init=False)
     _level0_tables_max: int = attrs.field(init=False)
 
@@ -50,6 +52,22 @@ class Throttle:
         memory = self.memtables.held_bytes / self._memory_bytes_max
         level0 = len(self.manifest.current.levels[0]) / self._level0_tables_max
         return max(memory, level0)
+
+    def is_calm(self, sequence: int) -> bool:
+        """Whether nobody is slowed, and note for how long writers need not ask again.
+
+        That is until the active memtable has grown to its `calm_bytes`, or the sequences to
+        `calm_until`: tables may have come to level 0 by then.
+        """
+        memtables = self.memtables
+        active = memtables.active
+        if self.pressure > SMOOTH_FROM:
+            active.calm_bytes = -1
+            return False
+        calm = int(SMOOTH_FROM * self._memory_bytes_max)
+        active.calm_bytes = calm - memtables.held_bytes + active.bytes
+        self.calm_until = sequence + CALM_WRITES
+        return True
 
     def admit_nowait(self, size: int) -> None:
         """Let a write of `size` bytes pass, or raise `ThrottledError` or `BackgroundError`.

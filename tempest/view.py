@@ -14,9 +14,13 @@ import trio
 from io_backends import IoError
 from tempest.engine import Reading
 from tempest.errors import InvalidError, NotOpenError
-from tempest.fairness import BYTES_A_UNIT, CALL_UNITS
+from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, must_check
 from tempest.keys import bounds, check_count, check_key
-from tempest.scan import Range, Row, Rows, Scan, ScanParts, keys_alone, pairs
+from tempest.options import KEY_BYTES_MAX
+from tempest.row_heads import Range
+from tempest.rows import Row, Rows, keys_alone, pairs
+from tempest.scan import Scan, ScanParts
+from tempest.table import ASK
 from tempest.translate import translate
 
 
@@ -29,20 +33,31 @@ class View:
         self._reading = reading
         self._check_open = check_open
         self._fixed_at = at
+        # What `get` needs, one attribute away.
+        self._visibility = reading.reader.visibility
+        self._fairness = reading.fairness
+        self._find_nowait = reading.reader.get_nowait
+        self._scan_parts = ScanParts(
+            reading.reader, reading.positions, reading.fairness, check_open
+        )
 
     def _at(self) -> int:
         at = self._fixed_at
-        return self._reading.reader.visibility.visible if at is None else at
+        return self._visibility.visible if at is None else at
 
     def get_nowait(self, key: bytes) -> bytes | None:
         """Return the value, or None if there is none, without waiting.
 
         Raises `trio.WouldBlock` if the answer has to come from the device: await `get` then.
         """
-        check_key(key)
+        if type(key) is not bytes or len(key) > KEY_BYTES_MAX:
+            check_key(key)
         self._check_open()
+        at = self._fixed_at
+        if at is None:
+            at = self._visibility.visible
         try:
-            return self._reading.reader.get_nowait(key, self._at())
+            return self._find_nowait(key, at)
         except IoError as error:
             raise translate(error) from error
 
@@ -52,33 +67,54 @@ class View:
         Raises `CorruptionError` or `StorageError` if its bytes cannot be read: never "not
         found" for what is there. Cancellation gives up the read.
         """
-        check_key(key)
-        reading = self._reading
-        await reading.fairness.begin()
+        if type(key) is not bytes or len(key) > KEY_BYTES_MAX:
+            check_key(key)
+        if must_check():
+            await self._fairness.begin()
         self._check_open()
+        at = self._fixed_at
+        if at is None:
+            at = self._visibility.visible
         try:
-            value = await reading.reader.get(key, self._at())
+            try:
+                value = self._find_nowait(key, at)
+            except trio.WouldBlock:
+                value = await self._reading.reader.get(key, at)
         except IoError as error:
             raise translate(error) from error
-        size = len(value) if value else 0
-        await reading.fairness.spend(CALL_UNITS + size // BYTES_A_UNIT)
+        fairness = self._fairness
+        fairness.left -= (
+            (CALL_UNITS + len(value) // BYTES_A_UNIT) if value else CALL_UNITS
+        )
+        if fairness.left < 0:
+            await fairness.give_way()
         return value
 
     async def get_many(self, keys: Iterable[bytes]) -> list[bytes | None]:
         """Return the values of these keys in their order, all at one moment; None for missing."""
         wanted = list(keys)
-        for key in wanted:
-            check_key(key)
-        reading = self._reading
-        await reading.fairness.begin()
+        if {*map(type, wanted)} != {bytes} or max(map(len, wanted)) > KEY_BYTES_MAX:
+            for key in wanted:
+                check_key(key)
+        if must_check():
+            await self._fairness.begin()
         self._check_open()
-        position = reading.positions.take(self._at())
+        reading, at = self._reading, self._at()
         try:
-            return await reading.reader.get_many(wanted, position, reading.fairness)
+            values = reading.reader.get_many_nowait(wanted, at)
+            if ASK in values:
+                reading.positions.take(
+                    at
+                )  # nothing was awaited: what is at `at` is there
+                try:
+                    await reading.reader.get_many(wanted, values, at, self._fairness)
+                finally:
+                    reading.positions.release(at)
         except IoError as error:
             raise translate(error) from error
-        finally:
-            reading.positions.release(position)
+        size = sum(map(len, filter(None, values)))
+        await self._fairness.spend(len(values) + size // BYTES_A_UNIT)
+        return values
 
     @overload
     def scan(
@@ -143,12 +179,8 @@ class View:
             check_count(limit, 0, "a scan")
         self._check_open()
         low, high = bounds(prefix, start, stop)
-        reading = self._reading
-        parts = ScanParts(
-            reading.reader, reading.positions, reading.fairness, self._check_open
-        )
         wanted = Range(low, high, reverse, limit, keys_only)
-        scan = Scan(parts, wanted, self._fixed_at)
+        scan = Scan(self._scan_parts, wanted, self._fixed_at)
         return Rows(scan, keys_alone) if keys_only else Rows(scan, pairs)
 
 

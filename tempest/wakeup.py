@@ -13,33 +13,44 @@ class Wakeup:
 
     def __init__(self) -> None:
         self._is_set = False
-        self._event = trio.Event()
+        self._task: trio.lowlevel.Task | None = None
 
     def set(self) -> None:
         """Wake the task, now or at its next `wait`."""
-        if not self._is_set:
-            self._is_set = True
-            self._event.set()
+        self._is_set = True
+        task, self._task = self._task, None
+        if task is not None:
+            trio.lowlevel.reschedule(task)
 
     async def wait(self) -> None:
-        """Sleep until `set`, and lower the flag."""
-        await self._event.wait()
+        """Sleep until `set`, and lower the flag. Does not give way if it is raised already."""
+        if self._is_set:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            assert self._task is None, "one task sleeps here"
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._give_up)
         self._is_set = False
-        self._event = trio.Event()
+
+    def _give_up(self, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Pulse:
     """Wakes everybody who waits for something to change."""
 
     def __init__(self) -> None:
+        self._waiting = False  # maybe somebody does
         self._event = trio.Event()
 
     def fire(self) -> None:
         """Wake all who wait now."""
-        if self._event.statistics().tasks_waiting:
-            event, self._event = self._event, trio.Event()
+        if self._waiting:
+            event, self._event, self._waiting = self._event, trio.Event(), False
             event.set()
 
     async def wait(self) -> None:
         """Sleep until the next `fire`."""
+        self._waiting = True
         await self._event.wait()

@@ -19,9 +19,7 @@ from itertools import islice
 import attrs
 import trio
 
-from io_backends import IoError
 from tempest.batch import Batch
-from tempest.columns import Columns, Kind
 from tempest.committer import Committer
 from tempest.errors import ThrottledError
 from tempest.fairness import (
@@ -30,15 +28,16 @@ from tempest.fairness import (
     WRITE_UNITS,
     Fairness,
 )
-from tempest.log import Visibility, encode_payload, session_run
+from tempest.log import Visibility
 from tempest.options import Durability
 from tempest.reader import Reader
 from tempest.session_serials import NextSerial
 from tempest.snapshot import Positions
+from tempest.spot import INLINE_BYTES_MAX, Spot
 from tempest.throttle import Throttle
 
 STEP_ENTRIES = 512
-INLINE_BYTES_MAX = 16 << 10
+ENTRIES_A_UNIT = 2
 ROOM_BYTES = (
     1 << 10
 )  # what a frame costs beside key and value: heads, a serial, a sector
@@ -53,7 +52,11 @@ class Writer:
     positions: Positions
     throttle: Throttle
     fairness: Fairness
+    spot: Spot = attrs.field(init=False)
     _gate: trio.Event = attrs.field(factory=trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.spot = Spot(self.committer, self.positions, self.throttle)
 
     @property
     def _visibility(self) -> Visibility:
@@ -77,9 +80,9 @@ class Writer:
             self._enter(key, value, level, serial)
         else:
             if serial is None:
-                sequence = self._flush_inline(key, value, size)
+                sequence = self.spot.flush_inline(key, value)
             else:
-                sequence = self._flush_numbered(key, value, size, serial)
+                sequence = self.spot.flush_numbered(key, value, serial)
             if sequence is None:
                 # What stands in the way is on its way then.
                 room = size + ROOM_BYTES if size <= INLINE_BYTES_MAX else 0
@@ -114,9 +117,9 @@ class Writer:
         sequence = None
         if level is Durability.OS:
             if serial is None:
-                sequence = self._flush_inline(key, value, size)
+                sequence = self.spot.flush_inline(key, value)
             else:
-                sequence = self._flush_numbered(key, value, size, serial)
+                sequence = self.spot.flush_numbered(key, value, serial)
         if sequence is None:
             sequence = self._enter(key, value, level, serial)
         await self._wait(sequence)
@@ -130,6 +133,12 @@ class Writer:
         if not batch.entries and serial is None:
             return
         await self._admit(batch.bytes)
+        if serial is None and level is not Durability.DISK:
+            last = self.spot.put_all(batch)
+            if last is not None:
+                await self._wait(last)
+                await self.fairness.spend(len(batch) // ENTRIES_A_UNIT)
+                return
         if serial is not None:
             self._take(serial, self._visibility.last + max(1, len(batch)))
         if not batch.entries:
@@ -165,15 +174,26 @@ class Writer:
             # What it was decided on must not be taken back.
             await self._wait(derived_from)
             raise
+        await self.finish_update(key, old, value, level, serial)
+        return value
+
+    async def finish_update(
+        self,
+        key: bytes,
+        old: bytes | None,
+        value: bytes | None,
+        level: Durability,
+        serial: NextSerial | None = None,
+    ) -> None:
+        """Write what an update has made of a key's value, which was the newest just now."""
         stays_absent = value is None and old is None and level is Durability.MEMORY
         if stays_absent and serial is None:
-            await self._wait(derived_from)
-            return None
+            await self._wait(self._visibility.last)
+            return
         # At other levels absence is promised, so a tombstone is written: what made the key
         # absent may be less safe than that.
         size = len(key) + (len(value) if value else 0)
         await self._write_admitted(key, value, size, level, serial)
-        return value
 
     async def forget_session(self, name: bytes, level: Durability) -> None:
         """Forget a session that nobody uses, and wait for the level."""
@@ -185,6 +205,11 @@ class Writer:
             committer.memtables.active.count(name, None, sequence)
             committer.log.open.count(name, (sequence, None))
             await self._wait(self._enter_mark(level))
+
+    async def finish(self, sequence: int) -> None:
+        """Wait for a write that was made on the spot, if need be, and give way."""
+        await self._wait(sequence)
+        await self.fairness.spend(0)
 
     async def wait_visible(self, sequence: int) -> None:
         """Wait until what was taken in with this sequence has reached its level."""
@@ -248,12 +273,22 @@ class Writer:
         )
         committer.log.open.put(key, entry, kept)
 
+    def _place_all(self, entries: dict[bytes, bytes | None], first: int) -> None:
+        """Put the entries of a batch, or some of them, into memtable and open frame."""
+        committer = self.committer
+        sequences = range(first, first + len(entries))
+        values = entries.values()
+        versions = dict(zip(entries, zip(sequences, values, strict=True), strict=True))
+        size = sum(map(len, entries)) + sum(map(len, filter(None, values)))
+        if committer.memtables.active.put_new(versions, size):
+            committer.log.open.put_new(versions, size)
+            return
+        for key, version in versions.items():
+            self._place(key, version)
+
     def _enter_all(self, batch: Batch, level: Durability) -> int:
         last = self._block_batch(batch, level)
-        sequence = last - len(batch)
-        for key, value in batch.entries.items():
-            sequence += 1
-            self._place(key, (sequence, value))
+        self._place_all(batch.entries, last - len(batch) + 1)
         return last
 
     async def _enter_slowly(self, batch: Batch, level: Durability) -> int:
@@ -263,12 +298,11 @@ class Writer:
         self._gate = trio.Event()
         try:
             last = self._block_batch(batch, level)
-            sequence = last - len(batch)
+            first = last - len(batch) + 1
             entries = iter(batch.entries.items())
-            while step := list(islice(entries, STEP_ENTRIES)):
-                for key, value in step:
-                    sequence += 1
-                    self._place(key, (sequence, value))
+            while step := dict(islice(entries, STEP_ENTRIES)):
+                self._place_all(step, first)
+                first += len(step)
                 await trio.lowlevel.cancel_shielded_checkpoint()
         finally:
             committer.is_entering = False
@@ -283,57 +317,3 @@ class Writer:
         visibility.last += len(batch)
         visibility.block(first, visibility.last, synced=level is Durability.DISK)
         return visibility.last
-
-    def _flush_numbered(
-        self, key: bytes, value: bytes | None, size: int, serial: NextSerial
-    ) -> int | None:
-        """Do what `_flush_inline` does with a session's write: its serial is in the frame."""
-        committer = self.committer
-        sequence = self._visibility.last + 1
-        run = session_run({serial.name: (sequence, serial.choose())})
-        if self._flush_inline(key, value, size, (run,)) is None:
-            return None
-        number = serial.take(sequence, sequence - 1)
-        committer.memtables.active.count(serial.name, number, sequence)
-        committer.sessions.sealed({serial.name: (sequence, number)})
-        return sequence
-
-    def _flush_inline(
-        self,
-        key: bytes,
-        value: bytes | None,
-        size: int,
-        beside: tuple[Columns, ...] = (),
-    ) -> int | None:
-        """Seal one entry and hand it to the operating system on the spot; return its sequence.
-
-        None if that is not possible now: nothing was written then. If the write fails it may
-        have happened all the same, so the entry stays, and is written again elsewhere.
-        """
-        committer = self.committer
-        if size > INLINE_BYTES_MAX or not committer.can_flush_inline:
-            return None
-        visibility, log = self._visibility, committer.log
-        sequence = visibility.last + 1
-        kinds = b"" if value is not None else bytes([Kind.DELETE])
-        run = Columns(0, [key], [value or b""], sequence, b"", kinds)
-        frame = log.seal(encode_payload([run, *beside]), sequence)
-        try:
-            if log.has_room():
-                log.flush_nowait(frame)
-        except trio.WouldBlock:
-            pass
-        except IoError as error:
-            committer.fail(error)
-            visibility.block(sequence, sequence, synced=False)
-        else:
-            if log.flushed == frame.end:
-                visibility.flushed = visibility.visible = sequence
-        if visibility.visible < sequence and visibility.is_current:
-            log.unseal(frame)
-            return None
-        visibility.last = sequence
-        committer.memtables.active.put(
-            key, (sequence, value), visibility.visible, self.positions.taken
-        )
-        return sequence

@@ -11,14 +11,17 @@ Invariants
 - While a change of a name is in flight, `when_names_are_settled` holds its actions back.
 """
 
+import errno
 from collections.abc import Callable
 from typing import TypeVar
 
 import trio
 
+from io_backends.errors import DeviceError
 from io_backends.file import fork
+from io_backends.file.kept import KeptThreads
 from io_backends.file.threads import hand_to_thread, run_in_thread
-from io_backends.file.translate import translating
+from io_backends.file.translate import translated, translating
 
 T = TypeVar("T")
 
@@ -35,6 +38,7 @@ class Calls:
         self._reads = trio.CapacityLimiter(reads_max)
         self._changes = trio.CapacityLimiter(changes_max)
         self._names = trio.CapacityLimiter(changes_max)
+        self._kept = KeptThreads()
         self._waiting: list[Callable[[], None]] = []
 
     async def read(
@@ -58,13 +62,38 @@ class Calls:
     ) -> None:
         """Run `function`, which changes or syncs a file's bytes."""
         await self._enter(operation, path)
-        with translating(operation, path):
+        try:  # every sync comes by here: `translating` would take 2 us
             if self.direct:
                 function()
             else:
-                await run_in_thread(
-                    function, self._changes, patience_seconds=self._patience_seconds
-                )
+                await self._change_in_thread(function)
+        except OSError as error:
+            raise translated(error, operation, path) from error
+        except ValueError as error:
+            raise DeviceError(operation, path, errno.EINVAL, str(error)) from error
+
+    async def _change_in_thread(self, function: Callable[[], None]) -> None:
+        limiter, call = self._changes, object()
+        try:
+            # Else a turn of the loop would go by before the call begins.
+            limiter.acquire_on_behalf_of_nowait(call)
+        except trio.WouldBlock:
+            await limiter.acquire_on_behalf_of(call)
+
+        def give_back() -> None:
+            limiter.release_on_behalf_of(call)
+
+        patience = self._patience_seconds
+        try:
+            thread = self._kept.take()
+        except BaseException:
+            give_back()
+            raise
+        if thread is not None:
+            await thread.run(function, give_back, patience)
+        else:
+            give_back()
+            await run_in_thread(function, limiter, patience_seconds=patience)
 
     async def change_name(
         self,

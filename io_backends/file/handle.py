@@ -28,8 +28,8 @@ from io_backends.file.system import (
 )
 from io_backends.file.translate import translated
 
-# Copying this much into the page cache takes about 10 us, a tenth of a thread hop.
-WRITE_NOWAIT_BYTES_MAX = 64 * 1024
+# Copying this much into the page cache takes about 50 us, half a thread hop.
+WRITE_NOWAIT_BYTES_MAX = 256 * 1024
 READ_HERE_BYTES_MAX = (
     256 * 1024
 )  # more takes longer than a millisecond from the page cache, too

@@ -46,9 +46,15 @@ class History:
     _written: dict[str, int] = attrs.field(factory=dict)
     _synced: dict[str, int] = attrs.field(factory=dict)
     _renamed: dict[str, str] = attrs.field(factory=dict)
+    _ahead: dict[tuple[str, int], None] = attrs.field(factory=dict)
 
     def note_write(self, path: str, offset: int, data: bytes) -> None:
         path = self._renamed.get(path, path)
+        if not any(data):
+            # Zeros ahead of a log say nothing of what is written over them later.
+            self._ahead[path, offset] = None
+            return
+        self._ahead.pop((path, offset), None)
         synced = self._synced.get(path, 0)
         written = Written(path, offset, bytes(data), synced)
         self.writes.setdefault(path, []).append(written)
@@ -70,6 +76,8 @@ class History:
     def note_done(self, op: Op, mark: int) -> None:
         """Note that an operation has returned; a sync, with its mark."""
         if op.kind in WRITES:
+            if (self._renamed.get(op.path, op.path), op.offset) in self._ahead:
+                return
             self.note_written(op.path, op.offset + op.length)
         elif op.kind is OpKind.SYNC:
             self.note_synced(op.path, mark)

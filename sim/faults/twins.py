@@ -105,15 +105,16 @@ class _Surgery:
         return Twin("rot", twin, {self.path: (offset,)})
 
     def _offset(self) -> int | None:
-        """Choose a byte, mostly one that is not zero."""
+        """Choose a byte, mostly one that is not zero: most of a log may be zeros written ahead."""
         content = self.disk.read(self.path)
         if not content:
             return None
         offset = self.random.randrange(len(content))
+        written = len(content.rstrip(b"\0")) or len(content)
         for _ in range(8):
             if content[offset]:
                 break
-            offset = self.random.randrange(len(content))
+            offset = self.random.randrange(written)
         return offset
 
     def _whole_writes(self, paths: list[str]) -> list[Written]:
@@ -157,10 +158,13 @@ class _Surgery:
         return Twin("misdirected", twin, places)
 
     def _shorten(self, twin: VirtualDisk) -> Twin | None:
-        size = len(self.disk.read(self.path))
-        if not size:
+        content = self.disk.read(self.path)
+        if not content:
             return None
-        length = self.random.randrange(size)
+        length = self.random.randrange(len(content))
+        written = len(content.rstrip(b"\0"))
+        if length > written > 0 and self.random.random() < 0.75:
+            length = self.random.randrange(written)  # not among zeros written ahead
         cut_file(twin, self.path, length)
         return Twin("shortened", twin, {self.path: (length,)}, is_resized=True)
 

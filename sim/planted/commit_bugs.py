@@ -200,6 +200,7 @@ COMMIT_BUGS = (
             "        and not log.open\n",
             "",
         ),
+        Edit("tempest.spot:Spot.put_os", "        or log.open.bytes\n", ""),
         draw=Directed(
             mix={"put": 4, "delete": 1},
             levels=(2, 1, 0),
@@ -212,10 +213,9 @@ COMMIT_BUGS = (
     Planted.edit(
         "write-swallows-an-error",
         "a failed write is somebody's trouble: the segment is finished with (H12, T9)",
+        Edit("tempest.spot:Spot.put_os", "        self.committer.fail(error)\n", ""),
         Edit(
-            "tempest.writer:Writer._flush_inline",
-            "        committer.fail(error)\n",
-            "",
+            "tempest.spot:Spot._hand_over", "        self.committer.fail(error)\n", ""
         ),
         draw=Directed(
             mix={"put": 4, "delete": 1},
@@ -230,10 +230,15 @@ COMMIT_BUGS = (
         "write-acknowledges-what-would-block",
         "what could not be written on the spot was not written",
         Edit(
-            "tempest.writer:Writer._flush_inline",
+            "tempest.spot:Spot._hand_over",
             "    else:\n        if log.flushed == frame.end:\n"
-            "            visibility.flushed = visibility.visible = sequence\n",
-            "    visibility.flushed = visibility.visible = sequence\n",
+            "            visibility.flushed = visibility.visible = last\n",
+            "    visibility.flushed = visibility.visible = last\n",
+        ),
+        Edit(
+            "tempest.log.hybrid_log:HybridLog.append_nowait",
+            "        self.unseal(frame)\n        return False\n",
+            "        self.unseal(frame)\n        return True\n",
         ),
         draw=Directed(
             mix={"put": 4, "delete": 1},
@@ -316,10 +321,8 @@ COMMIT_BUGS = (
         "a wakeup raised before the wait is not lost",
         Edit(
             "tempest.wakeup:Wakeup.wait",
-            "    await self._event.wait()\n"
-            "    self._is_set = False\n    self._event = trio.Event()\n",
-            "    self._is_set = False\n    self._event = trio.Event()\n"
-            "    await self._event.wait()\n",
+            "    if self._is_set:\n",
+            "    self._is_set = False\n    if self._is_set:\n",
         ),
         draw=Directed(mix={"put": 3, "flush": 1}, clients=2, operations=10, lives=1),
     ),
@@ -344,7 +347,7 @@ COMMIT_BUGS = (
         "update-of-nothing-promises-nothing",
         "an update that leaves a missing key missing is as safe as it was asked to be",
         Edit(
-            "tempest.writer:Writer.update",
+            "tempest.writer:Writer.finish_update",
             "value is None and old is None and level is Durability.MEMORY",
             "value is None and old is None",
         ),

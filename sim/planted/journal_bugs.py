@@ -190,7 +190,7 @@ JOURNAL_BUGS: tuple[Planted, ...] = (
         Edit(
             "journal.journal:Journal._commit",
             "        await self._generations.writer.append",
-            "        self._state = self._group[-1].successor\n"
+            "        self.state = self._group[-1].successor\n"
             "        await self._generations.writer.append",
         ),
         draw=FAILING,

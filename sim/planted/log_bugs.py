@@ -144,7 +144,12 @@ LOG_BUGS: tuple[Planted, ...] = (
         "no write touches a sector that was synced, or is being synced (D1)",
         Edit(
             "tempest.log.hybrid_log:HybridLog.seal",
-            "if sector_start(address) < self._barrier:",
+            "if address < self._clear_from:",
+            "if False:",
+        ),
+        Edit(
+            "tempest.log.hybrid_log:HybridLog.append_nowait",
+            "if address < self._clear_from:",
             "if False:",
         ),
         draw=TEARING,
@@ -177,6 +182,11 @@ LOG_BUGS: tuple[Planted, ...] = (
             "and self.tail <= segment.meta.limit",
             "",
         ),
+        Edit(
+            "tempest.log.hybrid_log:HybridLog.append_nowait",
+            "end > segment.limit or segment.is_failed",
+            "segment.is_failed",
+        ),
         draw=ROLLING,
     ),
     Planted.edit(
@@ -187,6 +197,11 @@ LOG_BUGS: tuple[Planted, ...] = (
             "frame.encode(segment.seed, self.durable)",
             "frame.encode(segment.seed, self.flushed)",
         ),
+        Edit(
+            "tempest.log.hybrid_log:HybridLog.append_nowait",
+            "frame.encode(segment.seed, self.durable)",
+            "frame.encode(segment.seed, self.flushed)",
+        ),
         draw=OVERTAKING,
     ),
     Planted.edit(
@@ -194,8 +209,8 @@ LOG_BUGS: tuple[Planted, ...] = (
         "a sync covers what was written before it began (P2)",
         Edit(
             "tempest.log.hybrid_log:HybridLog.sync",
-            "return self._synced(target)",
-            "return self._synced(self.flushed)",
+            "newest = self._synced(target)",
+            "newest = self._synced(self.flushed)",
         ),
         draw=OVERTAKING,
     ),
@@ -203,20 +218,9 @@ LOG_BUGS: tuple[Planted, ...] = (
         "log-forgets-before-confirmed",
         "a frame stays in memory until the sync after its own has returned",
         Edit(
-            "tempest.log.hybrid_log:HybridLog._synced",
-            """\
-    while self._retained and self._retained[0].end <= self.confirmed:
-        self._retained.popleft()
-    newest_first = reversed(self._retained)
-    return next((f.last_sequence for f in newest_first if f.end <= target), 0)
-""",
-            """\
-    newest_first = reversed(self._retained)
-    newest = next((f.last_sequence for f in newest_first if f.end <= target), 0)
-    while self._retained and self._retained[0].end <= self.durable:
-        self._retained.popleft()
-    return newest
-""",
+            "tempest.log.hybrid_log:HybridLog._forget",
+            "while retained and retained[0].end <= self.confirmed:",
+            "while retained and retained[0].end <= self.durable:",
         ),
         draw=Directed(
             mix={"put": 1}, operations=16, faults=_syncs_late, endings=("kill",)

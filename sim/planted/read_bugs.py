@@ -50,6 +50,11 @@ READ_BUGS: tuple[Planted, ...] = (
             "for table in self._level0:",
             "for table in reversed(self._level0):",
         ),
+        Edit(
+            "tempest.reader:Arranged.__init__",
+            "for table in version.levels[0]",
+            "for table in reversed(version.levels[0])",
+        ),
         draw=LAYERED,
     ),
     Planted.edit(
@@ -57,17 +62,28 @@ READ_BUGS: tuple[Planted, ...] = (
         "a tombstone answers; nobody looks below it (T22)",
         Edit(
             "tempest.reader:Reader.get_nowait",
-            "    if entry is not None:\n        return entry[1]\n",
-            "    if entry is not None and entry[1] is not None:\n        return entry[1]\n",
+            "        if entry is not None:\n            return entry[1]\n",
+            "        if entry is not None and entry[1] is not None:\n            return entry[1]\n",
         ),
+        Edit(
+            "tempest.reader:Reader.get_nowait",
+            "if entry is not None and entry[0] <= at:",
+            "if entry is not None and entry[1] is not None and entry[0] <= at:",
+        ),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "read-takes-an-indexed-delete-for-a-value",
+        "the indexed rows are values of puts that are alone with their key",
+        Edit("tempest.table.cache:Shard.add", "if kinds:", "if False:"),
         draw=LAYERED,
     ),
     Planted.edit(
         "scan-yields-tombstones",
         "a scan gives no row for a deleted key (T24)",
         Edit(
-            "tempest.iterator:visible_rows",
-            "if kinds and _DELETE in kinds:",
+            "tempest.row_merger:RowMerger._next_parts",
+            "if marks & HIDES:",
             "if False:",
         ),
         draw=LAYERED,
@@ -76,28 +92,16 @@ READ_BUGS: tuple[Planted, ...] = (
         "scan-limit-counts-from-the-wrong-end",
         "a reverse scan gives the highest rows",
         Edit(
-            "tempest.scan:Scan._cut",
-            """\
-    if self._wanted.reverse:
-        keys, values = keys[::-1], values[::-1]
-    if self._left is not None:
-        keys, values = keys[: self._left], values[: self._left]
-        self._left -= len(keys)
-""",
-            """\
-    if self._left is not None:
-        keys, values = keys[: self._left], values[: self._left]
-        self._left -= len(keys)
-    if self._wanted.reverse:
-        keys, values = keys[::-1], values[::-1]
-""",
+            "tempest.short_scan:short_scan",
+            "new = memtable.keys(start, stop, reverse=wanted.reverse, count=count)",
+            "new = memtable.keys(start, stop, reverse=False, count=count)",
         ),
         draw=SCANNING,
     ),
     Planted.edit(
         "scan-limit-holds-for-each-chunk",
         "a limit bounds the whole scan",
-        Edit("tempest.scan:Scan._cut", "        self._left -= len(keys)\n", ""),
+        Edit("tempest.scan:Scan.step", "self.left -= count", "pass"),
         draw=SCANNING,
     ),
     Planted.edit(
@@ -144,14 +148,9 @@ READ_BUGS: tuple[Planted, ...] = (
         "scan-sees-later-writes",
         "a scan sees one moment: the one at which it was opened",
         Edit(
-            "tempest.scan:Scan._fetch",
-            "visible_rows(chunk, self._position)",
-            "visible_rows(chunk, self._parts.reader.visibility.visible)",
-        ),
-        Edit(
-            "tempest.memtable:Memtable.columns",
-            "self.get(key, at)",
-            "self.newest.get(key)",
+            "tempest.row_heads:MemtableHead.rows",
+            "entry = get(key, at)",
+            "entry = self._table.newest.get(key)",
         ),
         draw=HOLDING,
     ),
@@ -159,9 +158,10 @@ READ_BUGS: tuple[Planted, ...] = (
         "scan-takes-versions-before-it-filters",
         "the newest version at or below a position is visible, not the newest of all",
         Edit(
-            "tempest.memtable:Memtable.columns",
-            "self.get(key, at)",
-            "self.newest.get(key)",
+            "tempest.row_heads:MemtableHead.rows",
+            "entry = get(key, at)\n        if entry is None:",
+            "entry = self._table.newest.get(key)\n"
+            "        if entry is None or entry[0] > at:",
         ),
         draw=HOLDING,
     ),
@@ -232,9 +232,9 @@ READ_BUGS: tuple[Planted, ...] = (
         "merge-reverse-beyond-what-it-has",
         "a reverse merge cuts where the first of its sources ends",
         Edit(
-            "tempest.iterator:_ReverseHead.nearest",
-            "return max(reaches)",
-            "return min(reaches)",
+            "tempest.row_merger:RowMerger._cut",
+            "if cut is None or reach > cut:",
+            "if cut is None or reach < cut:",
         ),
         draw=LAYERED,
     ),

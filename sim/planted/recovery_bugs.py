@@ -105,7 +105,7 @@ RECOVERY_BUGS = (
         "files that nobody names are removed when the store is opened (R28)",
         Edit(
             "tempest.recovery:sweep_orphans",
-            "await orphans(io, folder, manifest.current):",
+            "await orphans(io, folder, manifest.current, names):",
             "[]:",
         ),
         draw=Directed(mix={"put": 1}, operations=2, lives=1, rots=("orphan", "copy")),
@@ -164,9 +164,9 @@ RECOVERY_BUGS = (
         "replay-forgets-a-full-memtable",
         "all that the log holds comes back, in however many memtables",
         Edit(
-            "tempest.replay:Replay._load",
-            "        memtables.switch()\n        memtables.bound(frame.header.end)\n",
-            "        memtables.active = type(memtables.active)(frame.header.end)\n",
+            "tempest.replay:Replay._load_frame",
+            "        memtables.switch()\n        memtables.bound(frame.end)\n",
+            "        memtables.active = type(memtables.active)(frame.end)\n",
         ),
         draw=REPLAYED,
     ),
@@ -213,9 +213,8 @@ RECOVERY_BUGS = (
         "a new number is above every live one (T2, T3)",
         Edit(
             "tempest.version.manifest:Manifest.__init__",
-            "    self._next_number = self._ceiling = journal.state.number_ceiling\n",
-            "    self._ceiling = journal.state.number_ceiling\n"
-            "    self._next_number = max([1, *journal.state.numbers])\n",
+            "self._next_number = ceiling if unused is None else unused\n",
+            "self._next_number = max([1, *journal.state.numbers])\n",
         ),
         draw=Directed(mix={"put": 1, "flush": 1}, operations=4, lives=2),
     ),

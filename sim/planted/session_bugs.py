@@ -44,14 +44,14 @@ SESSION_BUGS = (
     Planted.edit(
         "session-serial-is-not-written-on-the-spot",
         "a write that goes to the system at once takes its serial along",
-        Edit("tempest.writer:Writer._flush_numbered", "size, (run,))", "size)"),
+        Edit("tempest.spot:Spot.flush_numbered", "value, (run,))", "value)"),
         draw=USED,
     ),
     Planted.edit(
         "session-serials-are-not-replayed",
         "recovery finds the serial of every session as it finds its writes",
         Edit(
-            "tempest.replay:Replay._load",
+            "tempest.replay:Replay._load_frame",
             "            replayed.count_sessions(dict(entries), run.sequence_max())\n",
             "",
         ),

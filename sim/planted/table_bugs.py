@@ -165,7 +165,7 @@ TABLE_BUGS: tuple[Planted, ...] = (
         "table-clip-includes-stop",
         "the end of a range is exclusive",
         Edit(
-            "tempest.table.block:clip",
+            "tempest.row_heads:TableHead._show",
             "bisect_left(keys, stop, low)",
             "bisect_right(keys, stop, low)",
         ),
@@ -186,10 +186,10 @@ TABLE_BUGS: tuple[Planted, ...] = (
         "a reverse scan begins with the last block of its range",
         Edit(
             "tempest.table.cursor:TableCursor._place",
-            "return self._blocks[-1 if self._reverse else 0]",
-            "if self._reverse and len(self._blocks) > 1:\n"
-            "        self._blocks = self._blocks[:-1]\n"
-            "    return self._blocks[-1 if self._reverse else 0]",
+            "return self._blocks_high - 1 if self._reverse else self._blocks_low",
+            "if self._reverse and self._blocks_high - self._blocks_low > 1:\n"
+            "        self._blocks_high -= 1\n"
+            "    return self._blocks_high - 1 if self._reverse else self._blocks_low",
         ),
         draw=READING,
     ),
@@ -198,9 +198,9 @@ TABLE_BUGS: tuple[Planted, ...] = (
         "a cached block belongs to one file",
         Edit(
             "tempest.table.cache:BlockCache.register",
-            "return TableBlocks(self._serial, count)",
+            "return TableBlocks(self._serial, count, entries)",
             "known = (blocks for blocks, _ in self._queue.values())\n"
-            "    own = TableBlocks(self._serial, count)\n"
+            "    own = TableBlocks(self._serial, count, entries)\n"
             "    return next((each for each in known if len(each.slots) == count), own)",
         ),
         draw=READING,

@@ -125,7 +125,7 @@ VALUE_BUGS = (
         "scan-leaves-pointers-as-they-are",
         "a scan gives values, wherever they lie",
         Edit(
-            "tempest.scan:Scan._resolved", "if key not in self._separated:", "if True:"
+            "tempest.scan:Scan._resolved", "if type(value) is Separated:", "if False:"
         ),
         draw=SCANNED,
     ),

@@ -22,7 +22,7 @@ from tempest.columns import Kind
 from tempest.iterator import KeyRanges, Merger, Source, retain
 from tempest.log import SegmentMeta, scan_frames, value_addresses
 from tempest.memory import Memtables
-from tempest.memtable import MemtableCursor
+from tempest.memtable_cursor import MemtableCursor
 from tempest.pointers import decode_pointer
 from tempest.reader import Lookup
 from tempest.table import BlockCache, TableCache, TableCursor

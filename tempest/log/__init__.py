@@ -36,6 +36,7 @@ from tempest.log.serials import (
     session_entries as session_entries,
     session_run as session_run,
 )
+from tempest.log.stretch import SealedStretch as SealedStretch, Stretch as Stretch
 from tempest.log.value_segment import ValueSegmentWriter as ValueSegmentWriter
 from tempest.log.visibility import Visibility as Visibility
 
@@ -51,9 +52,11 @@ __all__ = [
     "OpenSegment",
     "Regions",
     "SealedFrame",
+    "SealedStretch",
     "SegmentMeta",
     "SegmentReader",
     "SessionEntry",
+    "Stretch",
     "ValueSegmentWriter",
     "Visibility",
     "Watermarks",

@@ -12,12 +12,13 @@ Invariants
   the device loses nothing: `confirmed` is where that has happened.
 - After a failed write or sync the segment is finished with: nothing touches it again, and the
   frames above `confirmed` are written at the same addresses to a new segment.
-- No write ever touches a sector in which another byte was, or is being, synced.
+- No write ever touches a sector in which a byte of another frame was, or is being, synced.
 - Frames are flushed in address order: none is handed to the operating system before those below.
 """
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 
 import attrs
 import trio
@@ -30,11 +31,13 @@ from tempest.log.frame import (
     SealedFrame,
     encode_payload,
     next_sector,
-    sector_start,
 )
+from tempest.log.one_entry import entry_payload
 from tempest.log.open_frame import GatheredFrame, OpenFrame
 from tempest.log.segment import SegmentMeta, segment_name
+from tempest.log.stretch import SealedStretch
 
+FORGET_FRAMES = 2048  # dropped in some 400 us
 COPY_BYTES_MAX = 1 << 20  # copied in some 100 us
 
 
@@ -46,6 +49,15 @@ class ActiveSegment:
     meta: SegmentMeta
     seed: int
     is_failed: bool = False
+    limit: int = attrs.field(init=False)  # of its addresses
+    shift: int = attrs.field(init=False)  # from an address to its place in the file
+
+    def __attrs_post_init__(self) -> None:
+        self.limit = self.meta.limit
+        self.shift = self.meta.offset(0)
+
+
+Recovered = SealedFrame | SealedStretch
 
 
 class HybridLog:
@@ -59,9 +71,8 @@ class HybridLog:
         self.open = OpenFrame()
         self.tail = self.flushed = self.durable = self.confirmed = tail
         self.segment: ActiveSegment | None = None
-        self._barrier = (
-            tail  # what lies below was synced, or a sync of it is on its way
-        )
+        # The first sector of which nothing was synced, nor is a sync of it on its way.
+        self._clear_from = next_sector(tail)
         self.data_end = tail  # where the newest frame that is more than a mark ends
         self.flushed_sequence = 0  # newest sequence handed to the operating system
         self.is_busy = (
@@ -70,6 +81,7 @@ class HybridLog:
         self.bytes_written = 0
         self.sync_count = 0
         self._retained: deque[SealedFrame] = deque()
+        self._recovered: list[Recovered] = []
 
     @property
     def unsynced_bytes(self) -> int:
@@ -77,8 +89,13 @@ class HybridLog:
 
     @property
     def retained(self) -> list[SealedFrame]:
-        """Frames that a rewrite must carry over, in address order."""
+        """Frames of this life that a rewrite must carry over, in address order."""
         return list(self._retained)
+
+    @property
+    def carried(self) -> list[Recovered]:
+        """All that a rewrite must carry over, in address order."""
+        return [*self._recovered, *self._retained]
 
     def retained_behind(self, address: int) -> SealedFrame | None:
         """Return the first frame in memory that ends above `address`."""
@@ -109,7 +126,7 @@ class HybridLog:
     def seal(self, payload: bytes, last_sequence: int) -> SealedFrame:
         """Give a payload the next addresses. It is retained from here on."""
         address = self.tail
-        if sector_start(address) < self._barrier:
+        if address < self._clear_from:
             address = next_sector(address)
         frame = SealedFrame(address, self.tail, payload, last_sequence)
         self.tail = end = frame.end
@@ -125,10 +142,39 @@ class HybridLog:
         segment.file.write_at_nowait(segment.meta.offset(frame.address), data)
         self._flushed(frame)
 
-    def recover(self, frame: SealedFrame) -> None:
-        """Take back a frame of an earlier life that is not known to be durable."""
+    def append_nowait(self, key: bytes, value: bytes | None, sequence: int) -> bool:
+        """Do what `seal` and `flush_nowait` do, for one entry, without their detours.
+
+        False if there is no room, or the file would have to wait: nothing has happened then.
+        `IoError` leaves the frame sealed: it may have been written.
+        """
+        segment, address = self.segment, self.tail
+        assert segment is not None, "the log has no segment to write to"
+        if address < self._clear_from:
+            address = next_sector(address)
+        payload = entry_payload(key, value, sequence)
+        size = FRAME_HEADER_BYTES + len(payload)
+        end = address + size
+        if end > segment.limit or segment.is_failed:
+            return False
+        frame = SealedFrame(address, self.tail, payload, sequence)
         self._retained.append(frame)
-        self.tail = frame.end
+        self.tail = self.data_end = end
+        data = frame.encode(segment.seed, self.durable)
+        try:
+            segment.file.write_at_nowait(address + segment.shift, data)
+        except trio.WouldBlock:
+            self.unseal(frame)
+            return False
+        self.flushed = end
+        self.flushed_sequence = sequence
+        self.bytes_written += size
+        return True
+
+    def recover(self, part: Recovered) -> None:
+        """Take back frames of an earlier life that are not known to be durable."""
+        self._recovered.append(part)
+        self.tail = self.data_end = part.end
 
     def unseal(self, frame: SealedFrame) -> None:
         """Take back the newest frame, none of which was written."""
@@ -168,17 +214,28 @@ class HybridLog:
     async def sync(self) -> int:
         """Make everything flushed so far durable; return the newest sequence that is."""
         segment = self._writable()
-        target = self._barrier = self.flushed
+        target = self.flushed
+        self._clear_from = next_sector(target)
         await segment.file.sync()
-        return self._synced(target)
+        newest = self._synced(target)
+        await self._forget()
+        return newest
 
     def _synced(self, target: int) -> int:
         self.sync_count += 1
         self.confirmed, self.durable = self.durable, target
-        while self._retained and self._retained[0].end <= self.confirmed:
-            self._retained.popleft()
         newest_first = reversed(self._retained)
         return next((f.last_sequence for f in newest_first if f.end <= target), 0)
+
+    async def _forget(self) -> None:
+        """Drop the frames that are confirmed: single writes leave 40,000 of them, 7 ms' worth."""
+        retained, left = self._retained, FORGET_FRAMES
+        while retained and retained[0].end <= self.confirmed:
+            retained.popleft()
+            left -= 1
+            if not left:
+                left = FORGET_FRAMES
+                await trio.lowlevel.cancel_shielded_checkpoint()
 
     def mark_nowait(self, last_sequence: int) -> None:
         """Leave a mark behind an idle sync, so that damage below it cannot pass for a tear."""
@@ -205,19 +262,33 @@ class HybridLog:
             raise
         return ActiveSegment(file, meta, place_seed(header))
 
-    async def rewrite(self, segment: ActiveSegment, frames: list[SealedFrame]) -> None:
-        """Write frames at their addresses into a segment that is not adopted yet, and sync."""
+    async def rewrite(
+        self, segment: ActiveSegment, frames: Sequence[Recovered]
+    ) -> None:
+        """Write frames at their addresses into a segment that is not adopted yet, and sync.
+
+        One that takes none was synced when it was made.
+        """
+        if not frames:
+            return
         for frame in frames:
-            await self._write(segment, frame, segment.meta.first)
+            if isinstance(frame, SealedFrame):
+                await self._write(segment, frame, segment.meta.first)
+            else:
+                data = frame.encode(segment.seed, segment.meta.first)
+                await segment.file.write_at(segment.meta.offset(frame.address), data)
+                await trio.lowlevel.checkpoint()
             self.bytes_written += frame.end - frame.address
         await segment.file.sync()
         self.sync_count += 1
 
     def rewritten(self) -> None:
         """Note that everything sealed is durable in the segment that was adopted."""
-        self.flushed = self.durable = self._barrier = self.tail
-        for frame in self._retained:
+        self.flushed = self.durable = self.tail
+        self._clear_from = next_sector(self.tail)
+        for frame in self.retained:
             self.flushed_sequence = max(self.flushed_sequence, frame.last_sequence)
+        self._recovered.clear()
 
     async def adopt(self, segment: ActiveSegment) -> None:
         """Go on in a segment that the manifest has entered, and let go of the one before."""

@@ -13,7 +13,7 @@ from itertools import islice
 
 import attrs
 
-from tempest.columns import Columns, Kind, make_columns
+from tempest.columns import Columns, ascending_columns
 from tempest.log.serials import SessionEntry, session_run
 
 Entry = tuple[int, bytes | None]
@@ -59,7 +59,7 @@ class OpenFrame:
     """Gathers `(sequence, value)` by key; sequences only rise."""
 
     def __init__(self) -> None:
-        self._newest: dict[bytes, Entry] = {}
+        self.newest: dict[bytes, Entry] = {}
         self._chained: list[Pair] = []
         self._pieces: list[list[Pair]] = []
         self._sessions: dict[bytes, SessionEntry] = {}
@@ -68,14 +68,14 @@ class OpenFrame:
 
     def __len__(self) -> int:
         pieces = sum(map(len, self._pieces)) if self._pieces else 0
-        return len(self._newest) + len(self._chained) + pieces
+        return len(self.newest) + len(self._chained) + pieces
 
     def __bool__(self) -> bool:
-        return bool(self._newest or self._sessions)
+        return bool(self.newest or self._sessions)
 
     def put(self, key: bytes, entry: Entry, kept: Entry | None) -> None:
         """Add a version; `kept` is the one before it if a reader still needs that."""
-        newest = self._newest
+        newest = self.newest
         old = newest.get(key)
         value = entry[1]
         self.bytes += len(key) + _ENTRY_BYTES + (len(value) if value else 0)
@@ -92,6 +92,13 @@ class OpenFrame:
         newest[key] = entry
         self.last_sequence = entry[0]
 
+    def put_new(self, entries: dict[bytes, Entry], size: int) -> None:
+        """Add versions of keys that are not here, of `size` bytes in keys and values."""
+        assert self.newest.keys().isdisjoint(entries), "each key is held once"
+        self.newest.update(entries)
+        self.last_sequence = next(reversed(entries.values()))[0]
+        self.bytes += size + _ENTRY_BYTES * len(entries)
+
     def count(self, name: bytes, entry: SessionEntry) -> None:
         """Note which serial a session has come to; a frame holds the newest only."""
         if name not in self._sessions:
@@ -103,13 +110,13 @@ class OpenFrame:
         """Take everything out."""
         self._end_piece()
         gathered = GatheredFrame(
-            self._newest,
+            self.newest,
             self._pieces,
             self._sessions,
             self.last_sequence,
             self.bytes,
         )
-        self._newest, self._pieces, self._sessions, self.bytes = {}, [], {}, 0
+        self.newest, self._pieces, self._sessions, self.bytes = {}, [], {}, 0
         return gathered
 
     def _end_piece(self) -> None:
@@ -121,12 +128,7 @@ class OpenFrame:
 def _run(pairs: list[Pair]) -> Columns:
     keys, entries = zip(*pairs, strict=True)
     sequences, values = zip(*entries, strict=True)
-    kinds = b""
-    if None in values:
-        kinds = bytes([Kind.DELETE if value is None else Kind.PUT for value in values])
-    return make_columns(
-        list(keys), [value or b"" for value in values], sequences, kinds
-    )
+    return ascending_columns(list(keys), list(values), sequences)
 
 
 def _sequence(pair: Pair) -> int:

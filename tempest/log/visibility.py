@@ -15,6 +15,7 @@ from collections.abc import Callable
 import attrs
 import outcome
 import trio
+from msgspec import Struct
 
 
 @attrs.define(eq=False)
@@ -23,8 +24,7 @@ class _Waiter:
     task: trio.lowlevel.Task | None
 
 
-@attrs.frozen
-class _Blocker:
+class _Blocker(Struct, frozen=True, gc=False):
     first: int
     last: int
     synced: bool  # needs a sync, else only the operating system
@@ -38,26 +38,26 @@ class Visibility:
         self.visible = sequence
         self.flushed = sequence
         self.durable = sequence
-        self._blockers: deque[_Blocker] = deque()
+        self.blockers: deque[_Blocker] = deque()
         self._waiters: deque[_Waiter] = deque()
 
     @property
     def is_current(self) -> bool:
         """Whether a write that blocks nothing would be visible at once."""
-        return not self._blockers
+        return not self.blockers
 
     @property
     def wants_sync(self) -> bool:
         """Whether some write waits for a sync."""
-        return any(blocker.synced for blocker in self._blockers)
+        return any(blocker.synced for blocker in self.blockers)
 
     def block(self, first: int, last: int, *, synced: bool) -> None:
         """Hide the sequences first..last until they are flushed (or synced)."""
-        self._blockers.append(_Blocker(first, last, synced))
+        self.blockers.append(_Blocker(first, last, synced))
 
     def advance(self) -> None:
         """Move `visible` as far as the watermarks allow, and wake who waited for that."""
-        blockers = self._blockers
+        blockers = self.blockers
         while blockers:
             first = blockers[0]
             reached = self.durable if first.synced else self.flushed

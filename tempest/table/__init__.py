@@ -2,7 +2,7 @@
 
 from tempest.table.block import Entry as Entry, pointers_of as pointers_of
 from tempest.table.builder import TableBuilder as TableBuilder
-from tempest.table.cache import BlockCache as BlockCache
+from tempest.table.cache import ASK as ASK, BlockCache as BlockCache, Shard as Shard
 from tempest.table.check import check_table as check_table
 from tempest.table.compression import check_available as check_available
 from tempest.table.cursor import TableCursor as TableCursor
@@ -16,8 +16,10 @@ from tempest.table.reader import Table as Table
 from tempest.table.table_cache import TableCache as TableCache
 
 __all__ = [
+    "ASK",
     "BlockCache",
     "Entry",
+    "Shard",
     "Table",
     "TableBuilder",
     "TableCache",

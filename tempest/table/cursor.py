@@ -1,12 +1,15 @@
 """Walk over the entries of tables that do not overlap, block by block, either way.
 
 Invariants
-- A chunk is the part of one block that lies in the range: keys ascend inside it in both
-  directions, and all versions of a key are in it.
+- A block comes whole or not at all; `next_chunk` cuts it to the range: keys ascend inside it in
+  both directions, and all versions of a key are in it.
 - Between two calls no table is pinned: whoever walks pins the version that names the tables.
+- The place moves only with a block that was read: what failed or was cancelled is read again.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from operator import attrgetter
 
 import trio
 
@@ -16,13 +19,29 @@ from tempest.table.meta import TableMeta
 from tempest.table.reader import Table
 from tempest.table.table_cache import TableCache
 
+_smallest = attrgetter("smallest")
+_largest = attrgetter("largest")
+
 
 class TableCursor:
     """A source of chunks (`tempest.iterator.Source`) over tables sorted by key.
 
     The range is [start, stop); `stop` None means "to the end". With `reverse` the chunks come
-    in descending order.
+    in descending order. `meta` is the table of the block that was read last.
     """
+
+    __slots__ = (
+        "_blocks_high",
+        "_blocks_low",
+        "_cache",
+        "_high",
+        "_low",
+        "_reverse",
+        "_start",
+        "_stop",
+        "_tables",
+        "meta",
+    )
 
     def __init__(
         self,
@@ -37,54 +56,104 @@ class TableCursor:
         self._start = start
         self._stop = stop
         self._reverse = reverse
-        # The tables that are left, the next one last.
-        self._left = [
-            meta
-            for meta in tables
-            if meta.largest >= start
-            and (stop is None or (start < stop and meta.smallest < stop))
-        ]
-        if not reverse:
-            self._left.reverse()
-        self._blocks: range | None = None
+        # What is left: tables [low, high), and of the next one blocks [low, high), -1: not known.
+        self._tables = tables
+        self._low, self._high = 0, len(tables)
+        if start:
+            self._low = bisect_left(tables, start, key=_largest)
+        if stop is not None:
+            high = bisect_left(tables, stop, self._low, key=_smallest)
+            self._high = high if start < stop else self._low
+        self._blocks_low, self._blocks_high = -1, -1
+        self.meta: TableMeta | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no table is left."""
+        return self._low == self._high
 
     async def next_chunk(self) -> Columns | None:
         """Return the next chunk, or None at the end. No checkpoint if all is in memory."""
-        while self._left:
-            chunk = clip(await self._next_block(), self._start, self._stop)
+        while True:
+            block = await self.next_block()
+            if block is None:
+                return None
+            chunk = clip(block, self._start, self._stop)
             if chunk.keys:
                 return chunk
-        return None
 
-    async def _next_block(self) -> Columns:
-        """Return the next block of the next table; what is left changes only with success."""
-        meta = self._left[-1]
+    def next_block_nowait(self) -> Columns | None:
+        """Return the next block, the whole of it, or None at the end.
+
+        Raises `trio.WouldBlock` if that needs the device: await `next_block` then.
+        """
+        if self._low == self._high:
+            return None
+        meta = self._tables[self._high - 1 if self._reverse else self._low]
         table = self._cache.get_nowait(meta)
-        if table is not None:
-            try:
-                return self._passed(table.block_nowait(self._place(table)))
-            except trio.WouldBlock:
-                pass
+        if table is None:
+            raise trio.WouldBlock
+        return self._passed(meta, table.block_nowait(self._place(table)))
+
+    def whole_blocks(self, rows_max: int, rows_a_block: int) -> list[Columns]:
+        """Pass and return blocks of the table at hand that lie wholly in the range.
+
+        Only those that are in memory, about `rows_a_block` entries each, of `rows_max` entries
+        in all. None if the table at hand is at its end: `next_block` goes on to another.
+        """
+        low, high = self._blocks_low, self._blocks_high
+        if low < 0:
+            return []
+        table = self._cache.get_nowait(
+            self._tables[self._high - 1 if self._reverse else self._low]
+        )
+        if table is None:
+            return []
+        count = min(high - low - 1, rows_max // rows_a_block)
+        if self._reverse:
+            blocks = table.held_blocks(range(high - 1, high - 1 - count, -1))
+        else:
+            blocks = table.held_blocks(range(low, low + count))
+        while blocks and sum([len(block.keys) for block in blocks]) > rows_max:
+            blocks.pop()
+        if self._reverse:
+            self._blocks_high -= len(blocks)
+        else:
+            self._blocks_low += len(blocks)
+        return blocks
+
+    async def next_block(self) -> Columns | None:
+        """Return the next block, the whole of it, or None at the end."""
+        try:
+            return self.next_block_nowait()
+        except trio.WouldBlock:
+            pass
+        meta = self._tables[self._high - 1 if self._reverse else self._low]
         table = await self._cache.acquire(meta)
         try:
-            return self._passed(await table.block(self._place(table)))
+            return self._passed(meta, await table.block(self._place(table)))
         finally:
             self._cache.release(table)
 
     def _place(self, table: Table) -> int:
         """Return the index of the next block of the table."""
-        if self._blocks is None:
+        if self._blocks_low < 0:
             low, high = table.find_block(self._start), table.block_count
             if self._stop is not None:
                 high = min(high, table.find_block(self._stop) + 1)
-            self._blocks = range(low, high)
-        return self._blocks[-1 if self._reverse else 0]
+            self._blocks_low, self._blocks_high = low, high
+        return self._blocks_high - 1 if self._reverse else self._blocks_low
 
-    def _passed(self, columns: Columns) -> Columns:
-        blocks = self._blocks
-        assert blocks is not None, "a block was read, so its place is known"
-        self._blocks = blocks[:-1] if self._reverse else blocks[1:]
-        if not self._blocks:
-            self._left.pop()
-            self._blocks = None
+    def _passed(self, meta: TableMeta, columns: Columns) -> Columns:
+        self.meta = meta
+        if self._reverse:
+            self._blocks_high -= 1
+        else:
+            self._blocks_low += 1
+        if self._blocks_low == self._blocks_high:
+            self._blocks_low = -1
+            if self._reverse:
+                self._high -= 1
+            else:
+                self._low += 1
         return columns

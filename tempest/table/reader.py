@@ -18,7 +18,7 @@ from io_backends import EndOfFileError, File, Io, NotFoundError
 from tempest.columns import Columns, decode_columns
 from tempest.errors import CorruptionError
 from tempest.table.block import Entry, newest
-from tempest.table.cache import BlockCache
+from tempest.table.cache import BlockCache, Shard
 from tempest.table.filter import MASKS
 from tempest.table.format import decode_block
 from tempest.table.meta import TableMeta
@@ -55,7 +55,7 @@ class Table:
         self._file = file
         self._cache = cache
         self._seed, self._filter, self._index = parts.seed, parts.bloom, parts.index
-        self._blocks = cache.register(len(self._index.last_keys))
+        self._blocks = cache.register(len(self._index.last_keys), meta.entries)
         # What `get_nowait` needs, one attribute away.
         self._sequence_max = meta.sequence_max
         self._words = self._filter.words
@@ -94,6 +94,17 @@ class Table:
         return len(self._last_keys)
 
     @property
+    def shards(self) -> list[Shard]:
+        """The indexed rows, in key order."""
+        return self._blocks.shards
+
+    @property
+    def shard_lasts(self) -> list[bytes]:
+        """The greatest key that each shard may have."""
+        keys, step = self._last_keys, self._blocks.blocks_per_shard
+        return [*keys[step - 1 : -1 : step], keys[-1]]
+
+    @property
     def memory_bytes(self) -> int:
         """Roughly what the open table occupies beside its blocks."""
         return 8 * self._words_count + self._index.memory_bytes + 1000
@@ -109,6 +120,13 @@ class Table:
     def may_contain(self, key: bytes) -> bool:
         """Ask the filter."""
         return self._filter.may_contain(key)
+
+    def mark(self, key: bytes) -> None:
+        """Note that the table, and the block that may hold `key`, are in use."""
+        self.is_used = True
+        index = self.find_block(key)
+        if index < len(self._marks):
+            self._marks[index] = 1
 
     def get_nowait(self, key: bytes, at: int) -> Entry | None:
         """Return the newest version of `key` with sequence <= `at`, from memory.
@@ -138,9 +156,12 @@ class Table:
             return None  # greater than every key
         if columns is None:
             columns = self.block_nowait(index)
+            self._cache.index(self._blocks, index)
         else:
-            self._marks[index] = 1
             self._cache.hits += 1
+            if self._marks[index] < 2:  # scans leave 1
+                self._marks[index] = 2
+                self._cache.index(self._blocks, index)
         if at < self._sequence_max:
             return newest(columns, key, at)
         keys = columns.keys
@@ -159,7 +180,10 @@ class Table:
         try:
             return self.get_nowait(key, at)
         except trio.WouldBlock:
-            return newest(await self.block(self.find_block(key)), key, at)
+            index = self.find_block(key)
+            columns = await self.block(index)
+            self._cache.index(self._blocks, index)
+            return newest(columns, key, at)
 
     def block_nowait(self, index: int) -> Columns:
         """Return block `index` from this cache or the system's, or raise `trio.WouldBlock`."""
@@ -174,6 +198,27 @@ class Table:
         except EndOfFileError as error:
             raise cut_short(self._file.path, offset) from error
         return self._take(index, data)
+
+    def held_block(self, index: int) -> Columns | None:
+        """Return block `index` if it is in this cache."""
+        columns = self._slots[index]
+        if columns is not None:
+            self._marks[index] = 1
+            self._cache.hits += 1
+        return columns
+
+    def held_blocks(self, places: range) -> list[Columns]:
+        """Return the blocks at these places, up to the first that is not in this cache."""
+        slots, marks = self._slots, self._marks
+        held: list[Columns] = []
+        for index in places:
+            columns = slots[index]
+            if columns is None:
+                break
+            marks[index] = 1
+            held.append(columns)
+        self._cache.hits += len(held)
+        return held
 
     async def block(self, index: int) -> Columns:
         """Return block `index`; a checkpoint only if it has to be read from the device."""

@@ -8,6 +8,7 @@
 Invariants
 - A pinned table is never closed; if its file is removed meanwhile, the open handle reads on.
 - More tables than `tables_max` are open only while all of them are pinned.
+- `changes` moves whenever a table is opened or evicted.
 - Two tasks that open the same table end up with one; the other handle is closed.
 - A table that was evicted while pinned is closed by the next call that may wait.
 - Nothing stays open behind `aclose`: who was opening a table then gets `NotOpenError`.
@@ -47,7 +48,9 @@ class TableCache:
         self._evicted: list[Table] = []
         self._bytes = 0
         self._is_closed = False
+        self._lends = False
         self.opens = 0
+        self.changes = 0  # how often the set of open tables changed
 
     @property
     def bytes_used(self) -> int:
@@ -56,6 +59,23 @@ class TableCache:
 
     def __len__(self) -> int:
         return len(self._tables)
+
+    @property
+    def blocks(self) -> BlockCache:
+        """The cache that the tables share."""
+        return self._block_cache
+
+    def lend(self) -> None:
+        """Let the blocks have what open tables leave of their budget, from now on.
+
+        Not by itself: a job opens all it needs with a budget without bounds, and keeps no block.
+        """
+        self._lends = True
+        self._count(0)
+
+    def peek(self, number: int) -> Table | None:
+        """Return the table if it is open, without a mark: good while `changes` is what it is."""
+        return self._tables.get(number)
 
     def get_nowait(self, meta: TableMeta) -> Table | None:
         """Return the table if it is open: good until the next await."""
@@ -117,7 +137,7 @@ class TableCache:
             self._evicted.append(opened)
             return table
         self._tables[meta.number] = opened
-        self._bytes += opened.memory_bytes
+        self._count(opened.memory_bytes)
         self.opens += 1
         return opened
 
@@ -138,9 +158,16 @@ class TableCache:
                 self._forget(table)
 
     def _forget(self, table: Table) -> None:
-        self._bytes -= table.memory_bytes
+        self._count(-table.memory_bytes)
         table.drop_blocks()
         self._evicted.append(table)
+
+    def _count(self, change: int) -> None:
+        """Note that a table came or went, and lend what the tables leave over."""
+        self.changes += 1
+        self._bytes += change
+        if self._lends:
+            self._block_cache.borrow(max(0, self._bytes_max - self._bytes))
 
     async def _close_evicted(self) -> None:
         """Close evicted tables that nobody uses any more; several tasks may be at it."""

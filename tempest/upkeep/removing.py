@@ -16,6 +16,8 @@ from tempest.table import table_name
 from tempest.upkeep.publishing import Publishing
 from tempest.version import VersionEdit
 
+RECLAIMED_SHARE = 32  # of a segment: 1 MiB of the default
+
 
 @attrs.define(eq=False)
 class Removing(Publishing):
@@ -41,6 +43,54 @@ class Removing(Publishing):
         It takes no turn: closing calls it when nothing else runs.
         """
         await self._sweep()
+
+    async def reclaim(self) -> None:
+        """Give back all space that can be given back: of the log behind its flush, of old files.
+
+        The log goes on in a new segment if that frees a good part of one: up to
+        `segment_bytes_max` bytes, which nothing else frees before the segment is full.
+        """
+        committer = self.committer
+        segment = committer.log.segment
+        assert segment is not None, "an open store has a segment"
+        flushed = committer.manifest.current.replay_from - segment.meta.first
+        if flushed >= committer.options.segment_bytes_max // RECLAIMED_SHARE:
+            committer.manifest.unpin(await committer.roll())
+        async with self.coordinator.turn(Work.LOG):
+            await self._change(self._drop_log)
+        try:
+            await self._sweep_obsolete(automatic=False)
+        except IoError as error:
+            committer.health.warn(Work.SWEEP.value, error)
+            self.wake(Work.SWEEP)  # whose task tries again, and takes the warning back
+
+    def _drop_log(self) -> VersionEdit | None:
+        """Drop the segments that nobody needs, also the one that ends in marks."""
+        version = self.committer.manifest.current
+        start = max(version.replay_from, self._bare_until())
+        retired = version.retired_segments(start, floor=self.log_floor)
+        if not retired:
+            return None
+        return VersionEdit(segments_removed=retired, replay_from=start)
+
+    def _bare_until(self) -> int:
+        """Return where replay may as well start if there are only marks behind what is in tables.
+
+        That is where the active segment begins; 0 if anything else stands in the log. What has
+        gathered, or comes while the edit is on its way, is sealed above. The memtable is left
+        as it is, so nothing here depends on what becomes of the edit: its stretch begins with
+        marks that may be gone, and cuts go on from where they were.
+        """
+        committer = self.committer
+        log, segment = committer.log, committer.log.segment
+        assert segment is not None, "an open store has a segment"
+        first = segment.meta.first
+        is_bare = (
+            log.data_end <= committer.manifest.current.replay_from
+            and not committer.memtables.waiting
+            and first <= committer.settled  # a stream that opens now begins there
+        )
+        return first if is_bare else 0
 
     async def _retire(self, *, automatic: bool) -> bool:
         await self.retire_segments(automatic=automatic)

@@ -11,6 +11,7 @@ from tempest.version.checkpoints import (
 )
 from tempest.version.edit import VersionEdit as VersionEdit
 from tempest.version.manifest import (
+    NUMBERS_STEP as NUMBERS_STEP,
     FixedVersion as FixedVersion,
     Manifest as Manifest,
     Versions as Versions,
@@ -32,6 +33,7 @@ from tempest.version.version import (
 __all__ = [
     "LEVELS",
     "LIFE_SEQUENCES",
+    "NUMBERS_STEP",
     "VALUES_FIRST",
     "CheckpointKind",
     "CheckpointMeta",

@@ -55,11 +55,16 @@ class FixedVersion:
 class Manifest:
     """The journal of a writable store, from recovery to close."""
 
-    def __init__(self, journal: Journal[Version]) -> None:
-        """Number files from the journal's ceiling on: what is below may have been used."""
+    def __init__(self, journal: Journal[Version], unused: int | None = None) -> None:
+        """Number files from `unused` on: nobody was ever given that number, or one above it.
+
+        Without it that is the journal's ceiling: what is below may have been used.
+        """
+        ceiling = journal.state.number_ceiling
         self.journal = journal
         self.on_change: Callable[[], None] = _nothing
-        self._next_number = self._ceiling = journal.state.number_ceiling
+        self._next_number = ceiling if unused is None else unused
+        self._ceiling = ceiling
         self._next_value = self._value_ceiling = journal.state.value_ceiling
         self._pins: dict[int, tuple[Version, int]] = {}
         self._dropped: dict[int, None] = {}

@@ -1,15 +1,16 @@
 """Pages in a real headless Chromium: they show, nothing fails, nothing is fetched."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
-import attrs
 import pytest
 
-from sim import draw, run
+from sim import canary, draw, run
 from sim.record import Recorder
 from sim.report import write_report, write_sweep_report
+from sim.runner import draw_lying
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -41,7 +42,9 @@ def browse(page: str, folder: Path, *more: str) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
-    script = attrs.evolve(draw(29), canary=True)
+    found = canary()
+    assert found is not None
+    script = draw_lying(found.seed)
     recorder = Recorder()
     failed = run(script, recorder)
     results = [*(run(draw(seed)) for seed in range(3)), failed]
@@ -67,7 +70,7 @@ def test_titles_become_hover_details(pages: dict[str, str], tmp_path: Path) -> N
     document, _ = browse(pages["run"], tmp_path, "--dump-dom")
 
     assert "data-title=" in document
-    assert "<title>seed 29: acknowledged-survives</title>" in document
+    assert re.search(r"<title>seed \d+: [a-z-]+</title>", document)
     assert document.count("<title>") == 1
 
 

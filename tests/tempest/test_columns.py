@@ -1,5 +1,7 @@
 """A run of entries survives encoding; malformed runs are refused, newer ones named."""
 
+from itertools import accumulate
+
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -7,9 +9,11 @@ from hypothesis import given, strategies as st
 from tempest.columns import (
     Columns,
     Kind,
+    ascending_columns,
     decode_columns,
     encode_columns,
     make_columns,
+    wide_columns,
 )
 from tempest.errors import UnsupportedFormatError
 
@@ -29,6 +33,35 @@ def build(entries: list[Entry]) -> Columns:
         [sequence for _, _, sequence, _ in entries],
         bytes(kind for _, _, _, kind in entries),
     )
+
+
+@given(st.lists(ENTRY, max_size=20), st.data())
+def test_wide_columns_say_what_narrow_ones_do(
+    entries: list[Entry], data: st.DataObject
+) -> None:
+    narrow = build(entries)
+    wide = wide_columns(
+        narrow.keys,
+        narrow.values,
+        narrow.sequences(),
+        bytes(kind for _, _, _, kind in entries),
+    )
+    start = data.draw(st.integers(0, len(entries)))
+    stop = data.draw(st.integers(start, len(entries)))
+
+    for one, other in (
+        (wide, narrow),
+        (wide.part(start, stop), narrow.part(start, stop)),
+        (decode_columns(encode_columns(wide), "f"), narrow),
+    ):
+        assert (one.keys, one.values) == (other.keys, other.values)
+        assert one.sequences() == other.sequences()
+        for index in range(len(other)):
+            assert one.sequence(index) == other.sequence(index)
+            assert one.kind(index) == other.kind(index)
+        if other.keys:
+            assert one.sequence_max() == other.sequence_max()
+            assert one.sequence_min() == other.sequence_min()
 
 
 @given(st.lists(ENTRY, max_size=20))
@@ -161,3 +194,21 @@ def test_extra_columns_are_refused() -> None:
     data = msgspec.msgpack.encode([0, [], [], 0, b"", b"", b"", 1])
     with pytest.raises(ValueError, match="at most length 7"):
         decode_columns(data, "f")
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=6), st.none() | st.binary(max_size=6)), min_size=1
+    ),
+    st.integers(0, 2**62),
+    st.data(),
+)
+def test_a_run_in_sequence_order_is_made_from_its_ends(
+    pairs: list[tuple[bytes, bytes | None]], first: int, data: st.DataObject
+) -> None:
+    steps = [data.draw(st.sampled_from([1, 1, 1, 2, 300])) for _ in pairs[1:]]
+    sequences = list(accumulate(steps, initial=first))
+    keys, values = [key for key, _ in pairs], [value for _, value in pairs]
+    kinds = bytes([value is None for value in values])
+    plain = make_columns(keys, [value or b"" for value in values], sequences, kinds)
+    assert ascending_columns(keys, values, sequences) == plain

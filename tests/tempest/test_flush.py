@@ -19,7 +19,14 @@ from tempest.errors import BackgroundError, CorruptionError
 from tempest.flush import FlushJob, flush, flush_problems
 from tempest.header import encode_header, place_seed
 from tempest.iterator import KeyRanges
-from tempest.log import SealedFrame, SegmentMeta, encode_payload, segment_name
+from tempest.log import (
+    Frame,
+    FrameScanner,
+    SealedFrame,
+    SegmentMeta,
+    encode_payload,
+    segment_name,
+)
 from tests.tempest.compaction.world import ALL, FLUSHES, FOLDER, LIFE, JobWorld
 from tests.tempest.table.support import STORE_ID, Version, run_of
 
@@ -127,6 +134,28 @@ async def test_no_reader_notices_a_flush(
     for position in positions:
         assert await world.rows_at(position) == seen_at(history, position)
     assert world.open_files() == 0
+
+
+@settings(max_examples=60)
+@given(FLUSHES, st.booleans(), st.integers(1, 4))
+async def test_small_frames_taken_together_make_the_same_table(
+    batches: Batches, singly: bool, per_segment: int
+) -> None:
+    """The oracle takes them frame by frame."""
+    if singly:  # as single writes at OS level leave them
+        batches = [[operation] for batch in batches for operation in batch]
+    results = []
+    for next_part in (FrameScanner.next_part, one_by_one):
+        world, _ = await written(batches, per_segment)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FrameScanner, "next_part", next_part)
+            results.append(await flush(world.io, world.flush_job(), inline=True))
+
+    assert results[0] == results[1], "its checksum covers every byte of the table"
+
+
+async def one_by_one(scanner: FrameScanner, bytes_max: int) -> Frame | None:
+    return await scanner.next()
 
 
 @settings(max_examples=30)

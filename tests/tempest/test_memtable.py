@@ -4,8 +4,10 @@ import attrs
 from hypothesis import given, settings, strategies as st
 
 from tempest.columns import Columns, Kind, make_columns
+from tempest.log import OpenFrame
 from tempest.memory import Memtables
-from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Entry, Memtable, MemtableCursor
+from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Entry, Memtable
+from tempest.memtable_cursor import MemtableCursor
 from tempest.snapshot import Positions
 
 KEYS = st.sampled_from([b"", b"a", b"b", b"c"])
@@ -278,3 +280,35 @@ def test_a_switched_memtable_ends_where_the_next_begins() -> None:
     assert tables.held_bytes == 0
     tables.drop_oldest()
     assert tables.waiting == []
+
+
+@given(
+    st.dictionaries(st.binary(max_size=2), VALUES, max_size=5),
+    st.dictionaries(st.binary(max_size=2), VALUES, min_size=1, max_size=9),
+)
+def test_new_keys_added_together_are_those_added_one_by_one(
+    before: dict[bytes, bytes | None], added: dict[bytes, bytes | None]
+) -> None:
+    together, single, gathered, frame = (
+        Memtable(0),
+        Memtable(0),
+        OpenFrame(),
+        OpenFrame(),
+    )
+    for sequence, (key, value) in enumerate(before.items(), 1):
+        for table in (together, single):
+            table.put(key, (sequence, value), sequence, ())
+    entries = {key: (100 + i, value) for i, (key, value) in enumerate(added.items())}
+    size = sum(len(key) + len(value or b"") for key, value in added.items())
+    assert together.put_new(entries, size) == (not before.keys() & added.keys())
+    if not before.keys() & added.keys():
+        for key, entry in entries.items():
+            frame.put(key, entry, single.put(key, entry, entry[0], ()))
+        gathered.put_new(entries, size)
+        assert (gathered.bytes, gathered.newest) == (frame.bytes, frame.newest)
+        assert gathered.last_sequence == frame.last_sequence
+    states = [
+        (t.newest, t.bytes, t.last_sequence, t.largest_value_bytes, t._order._fresh)
+        for t in (together, single)
+    ]
+    assert states[0] == states[1]

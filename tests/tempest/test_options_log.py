@@ -44,6 +44,7 @@ async def test_hot_keys_are_updated_in_place_up_to_it() -> None:
                 await store.put(
                     key_of(number % 100), b"%08d" % number, durability=MEMORY
                 )
+                await trio.lowlevel.checkpoint()  # the committer has its turn
             await store.sync()
             return store.statistics().log_bytes_written
 

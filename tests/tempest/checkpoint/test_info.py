@@ -139,7 +139,8 @@ async def test_opening_says_which_index_checkpoint_it_used_and_what_it_replayed(
     None
 ):
     disk = VirtualDisk()
-    async with open_on(disk, INLINE) as store:
+    options = attrs.evolve(INLINE, segment_bytes_max=1 << 16)  # a mark finds room
+    async with open_on(disk, options) as store:
         assert store.statistics().recovery.index_checkpoint is None
         await fill(store, 50)
         token = await store.checkpoint(INDEX)
@@ -147,9 +148,10 @@ async def test_opening_says_which_index_checkpoint_it_used_and_what_it_replayed(
         await store.checkpoint(LOG)
         await fill(store, 3, start=500)
         content = await content_of(store)
+        await trio.testing.wait_all_tasks_blocked()  # the mark that a reader believes
         killed = disk.clone()
     for read_only in (True, False):
-        async with open_on(killed, INLINE, read_only=read_only) as store:
+        async with open_on(killed, options, read_only=read_only) as store:
             report = store.statistics().recovery
             assert report.index_checkpoint == token
             assert report.replay_from == info.address

@@ -338,7 +338,7 @@ async def test_recovered_frames_wait_to_be_written_again() -> None:
     for frame in frames:
         log.recover(frame)
 
-    assert log.retained == frames
+    assert log.carried == frames
     assert (log.tail, log.flushed) == (frames[-1].end, 100)
 
 

@@ -217,3 +217,17 @@ async def test_releasing_too_often_is_a_mistake_of_the_caller() -> None:
     world.tables.release(table)
     with pytest.raises(AssertionError, match="more often"):
         world.tables.release(table)
+
+
+async def test_blocks_get_what_tables_leave_over_only_if_it_is_lent() -> None:
+    """A job has a budget for tables without bounds, and blocks that are never asked for again."""
+    world = World(cache_bytes_max=0, table_bytes_max=1 << 62)
+    (meta,) = await filled(world, 1)
+    table = await world.tables.acquire(meta)
+    await table.block(0)
+    assert len(world.blocks) == 0
+
+    world.tables.lend()
+    await table.block(0)
+    assert len(world.blocks) == 1
+    world.tables.release(table)

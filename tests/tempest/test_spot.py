@@ -1,0 +1,205 @@
+"""A write on the spot leaves what the general way leaves: in memory, in the file, in the log's marks."""
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings, strategies as st
+
+from io_backends import VirtualDisk
+from sim import run_seeded
+from tempest import Durability, Options, Store
+from tempest.batch import Batch
+from tempest.columns import make_columns
+from tempest.engine import Engine
+from tempest.spot import Spot, never
+from tests.tempest.shelf import changed, content_of, open_on
+
+KEYS = st.sampled_from([b"", b"a", b"bb", b"c" * 300])
+VALUES = st.binary(max_size=6) | st.sampled_from([b"v" * 255, b"w" * 256, b"x" * 900])
+Operation = tuple[str, Any, Any, Any]
+
+LEVELS = st.sampled_from([None, None, None, None, *Durability])
+OPERATIONS = st.one_of(
+    st.tuples(st.just("put"), KEYS, VALUES, LEVELS),
+    st.tuples(st.just("put_nowait"), KEYS, VALUES, LEVELS),
+    st.tuples(st.just("delete"), KEYS, st.none(), LEVELS),
+    st.tuples(st.just("update"), KEYS, st.none() | VALUES, LEVELS),
+    st.tuples(
+        st.just("batch"), st.dictionaries(KEYS, st.none() | VALUES), VALUES, LEVELS
+    ),
+    st.tuples(st.sampled_from(["sync", "hold", "let go"]), KEYS, VALUES, LEVELS),
+)
+
+
+def slow_down(store: Store, kind: type[Spot]) -> None:
+    """Leave nothing but the general way."""
+    store._write_here = never
+    store._spot = None
+    writer = engine_of(store).writer
+    writer.spot = kind(writer.committer, writer.positions, writer.throttle)
+
+
+def engine_of(store: Store) -> Engine:
+    assert store._engine is not None
+    return store._engine
+
+
+class PlainSpot(Spot):
+    """Makes a batch of the parts that single writes are made of."""
+
+    def put_all(self, batch: Batch) -> int | None:
+        if not self.committer.can_flush_inline:
+            return None
+        first = self.visibility.last + 1
+        last = self.visibility.last + len(batch)
+        kinds = bytes([value is None for value in batch.entries.values()])
+        values = [value or b"" for value in batch.entries.values()]
+        sequences = range(first, last + 1)
+        run = make_columns(list(batch.entries), values, sequences, kinds)
+        if not self._hand_over([run], first, last):
+            return None
+        for sequence, (key, value) in enumerate(batch.entries.items(), first):
+            self.memtables.active.put(
+                key, (sequence, value), self.visibility.visible, self.positions.taken
+            )
+        return last
+
+
+class GatheringSpot(Spot):
+    """Leaves every batch to the open frame and the committer."""
+
+    def put_all(self, batch: Batch) -> int | None:
+        return None
+
+
+def state_of(store: Store) -> dict[str, object]:
+    """Return all that a write may change."""
+    committer = engine_of(store).committer
+    log, visibility, active = (
+        committer.log,
+        committer.visibility,
+        committer.memtables.active,
+    )
+    return {
+        "visibility": (visibility.last, visibility.visible, visibility.flushed),
+        "blocked": len(visibility.blockers),
+        "log": (log.tail, log.flushed, log.data_end, log.flushed_sequence),
+        "written": log.bytes_written,
+        "retained": log.retained,
+        "open": (dict(log.open.newest), log.open.bytes, len(log.open)),
+        "memtable": (active.newest, active._older, active.bytes, active.last_sequence),
+        "largest": active.largest_value_bytes,
+        "health": store.health().state,
+    }
+
+
+async def apply(  # noqa: C901 - one branch for each operation
+    store: Store, operation: Operation, held: AsyncExitStack
+) -> object:
+    """Do one thing; return what it answers."""
+    name, key, value, level = operation
+    if name in {"put", "delete"}:
+        arguments = (key,) if value is None else (key, value)
+        await getattr(store, name)(*arguments, durability=level)
+    elif name == "put_nowait":
+        try:
+            store.put_nowait(key, value, durability=level)
+        except trio.WouldBlock:
+            await store.put(key, value, durability=level)
+            return "would block"
+    elif name == "update":
+        return await store.update(key, changed_by(value), durability=level)
+    elif name == "batch":
+        async with store.batch(durability=level) as batch:
+            for each, new in key.items():
+                batch.delete(each) if new is None else batch.put(each, new)
+    elif name == "sync":
+        await store.sync()
+    elif name == "hold":
+        await held.enter_async_context(store.snapshot())
+    else:
+        await held.aclose()
+    return None
+
+
+def changed_by(value: bytes | None) -> Callable[[bytes | None], bytes | None]:
+    return lambda old: None if value is None else (old or b"")[:9] + value
+
+
+async def run_all(
+    operations: list[Operation],
+    options: Options,
+    state: Callable[[Store], object],
+    kind: type[Spot] | None,
+) -> list[object]:
+    """Do everything; return every answer, every state and every byte on the disk."""
+    disk, seen = VirtualDisk(), list[object]()
+    async with open_on(disk, options) as store:
+        if kind is not None:
+            slow_down(store, kind)
+        async with AsyncExitStack() as held:
+            for operation in operations:
+                answer = await apply(store, operation, held)
+                await trio.testing.wait_all_tasks_blocked()
+                seen += (answer, state(store), disk.contents())
+        seen.append(await content_of(store))
+    return [*seen, disk.contents()]
+
+
+CASES = given(
+    st.lists(OPERATIONS, max_size=30),
+    st.builds(
+        changed,
+        st.sampled_from(
+            [Options(durability=Durability.OS), Options(durability=Durability.MEMORY)]
+        ),
+        st.sampled_from([{}, {"segment_bytes_max": 2048}, {"unsynced_bytes_max": 700}]),
+    ),
+)
+
+
+@settings(deadline=None)
+@CASES
+def test_a_write_on_the_spot_leaves_what_the_general_way_leaves(
+    operations: list[Operation], options: Options
+) -> None:
+    fast, plain = (
+        run_seeded(0, partial(run_all, operations, options, state_of, kind))
+        for kind in (None, PlainSpot)
+    )
+    assert fast == plain
+
+
+@settings(deadline=None)
+@CASES
+def test_a_batch_on_the_spot_is_the_one_that_the_committer_writes(
+    operations: list[Operation], options: Options
+) -> None:
+    def seen(store: Store) -> object:
+        return engine_of(store).committer.memtables.active.newest.copy()
+
+    fast, plain = (
+        run_seeded(0, partial(run_all, operations, options, seen, kind))
+        for kind in (None, GatheringSpot)
+    )
+    assert fast == plain
+
+
+async def test_nearly_every_write_is_made_on_the_spot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for level in (Durability.OS, Durability.MEMORY):
+        async with open_on(VirtualDisk(), Options(durability=level)) as store:
+            monkeypatch.setattr(store, "_write", None)
+            for number in range(300):
+                await store.put(b"%d" % number, b"v")
+                await store.delete(b"%d" % number)
+                store.put_nowait(b"%d" % number, b"w")
+                assert await store.update(b"%d" % number, lambda _: b"x") == b"x"
+            monkeypatch.undo()
+            assert len(await content_of(store)) == 300
