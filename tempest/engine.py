@@ -90,8 +90,8 @@ def make_caches(
 ) -> Caches:
     """Share the cache budget: three quarters for blocks, one for indexes and filters.
 
-    A quarter as many segments as tables are open at once; all files of a version that is to be
-    `held` open fit in any case.
+    What these leave of theirs the blocks may use. A quarter as many segments as tables are open
+    at once; all files of a version that is to be `held` open fit in any case.
     """
     tables_max = options.tables_open_max
     files_max = max(1, tables_max // 4)

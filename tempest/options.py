@@ -90,8 +90,9 @@ class Options:
         memtable_bytes_max: bytes of keys and values (and bookkeeping) in the active memtable
             before it is switched and flushed to a table; also how much a flush writes at once.
             1 KiB upwards, default 32 MiB. Up to two more wait for their flush before writers do.
-        cache_bytes_max: bytes of decoded blocks and of open tables' indexes and filters kept
-            for reads. Default 32 MiB; 0 keeps no block between reads. One table stays open anyway.
+        cache_bytes_max: bytes of decoded blocks, of their rows by key, and of open tables'
+            indexes and filters kept for reads. Default 32 MiB; 0 keeps no block between reads.
+            One table stays open anyway.
         unsynced_bytes_max: log bytes below DISK level after which the store syncs by itself.
             Default 8 MiB.
         segment_bytes_max: size of a log segment file; a larger frame gets one of its own.
