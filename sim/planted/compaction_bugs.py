@@ -230,16 +230,6 @@ COMPACTION_BUGS: tuple[Planted, ...] = (
         draw=attrs.evolve(SNAPSHOTS, keys=2, sizes=(100, 200)),
     ),
     Planted.edit(
-        "compaction-merges-beyond-what-it-has",
-        "all versions of a key stand in one chunk",
-        Edit(
-            "tempest.iterator:_Head.nearest",
-            "return min(reaches)",
-            "return max(reaches)",
-        ),
-        draw=SINKING,
-    ),
-    Planted.edit(
         "compaction-leaks-its-inputs",
         "handles are closed on every path",
         Edit(

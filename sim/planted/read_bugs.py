@@ -229,6 +229,16 @@ READ_BUGS: tuple[Planted, ...] = (
         draw=SCANNING,
     ),
     Planted.edit(
+        "merge-beyond-what-it-has",
+        "a merge cuts where the first of its sources ends",
+        Edit(
+            "tempest.row_merger:RowMerger._cut",
+            "if cut is None or reach < cut:",
+            "if cut is None or reach > cut:",
+        ),
+        draw=LAYERED,
+    ),
+    Planted.edit(
         "merge-reverse-beyond-what-it-has",
         "a reverse merge cuts where the first of its sources ends",
         Edit(
