@@ -86,7 +86,7 @@ class Rows(Generic[Item]):
                     break
                 for keys, values, _ in parts:
                     rows += self._shape(keys, values)
-        except BaseException:
+        except BaseException:  # raised again: cancelled, too, it skips no row
             if not self._scan.is_closed:
                 self._rows = iter(rows)  # a chunk that failed skips nothing either
             raise

@@ -80,6 +80,7 @@ class _KeptThread:
         try:
             await trio.lowlevel.wait_readable(self._bell)
         except BaseException as interruption:
+            # Whatever came: the thread is let go before anything is raised.
             try:
                 if isinstance(interruption, trio.Cancelled | KeyboardInterrupt):
                     with trio.move_on_after(patience_seconds, shield=True):

@@ -27,10 +27,6 @@ from itertools import pairwise
 
 from tempest.columns import Columns
 
-HITS_TO_INDEX = (
-    3  # the third costs 5 us for a block of 70 entries, the others save 1 each
-)
-
 _ENTRY_BYTES = 96  # two bytes objects and the places in two lists
 _BLOCK_BYTES = 400
 _ROW_BYTES = 54  # the place in a dict just after it has grown
