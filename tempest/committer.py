@@ -26,6 +26,7 @@ from tempest.segments import SegmentKeeper
 from tempest.session_serials import SessionSerials
 from tempest.version import LIFE_SEQUENCES, Manifest, SessionMark, Version, VersionEdit
 from tempest.wakeup import Pulse, Wakeup
+from tempest.zeros import ZerosAhead
 
 LOG_BYTES_A_MEMTABLE_BYTE = 8
 RETRY_SECONDS_MIN = 0.01
@@ -84,6 +85,9 @@ class Committer:
     _flush_asked: bool = False
     _sync_asked: bool = False
     _sync_owed: bool = False  # asked for, and sealed since
+    _sync_covers: int = (
+        0  # newest sequence that a sync owed, or under way, makes durable
+    )
     _switch_asked: bool = False
     _room_asked: int = 0  # bytes that a write on the spot wants to find in the segment
     _cuts_asked: list[Callable[[Cut], None]] = attrs.field(factory=list)
@@ -92,6 +96,7 @@ class Committer:
         factory=list
     )  # asked for before the last seal
     _keeper: SegmentKeeper = attrs.field(init=False)
+    _zeros: ZerosAhead = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
@@ -100,9 +105,8 @@ class Committer:
         self.memtable_bytes_max = options.memtable_share_bytes
         self.unsynced_bytes_max = options.unsynced_bytes_max
         self.settled = self.log.durable
-        self._keeper = SegmentKeeper(
-            self.log, self.manifest, self.options.segment_bytes_max
-        )
+        self._keeper = SegmentKeeper(self.log, self.manifest, options.segment_bytes_max)
+        self._zeros = ZerosAhead(self.log, self.health)
 
     @property
     def can_flush_inline(self) -> bool:
@@ -158,6 +162,11 @@ class Committer:
         self._switch_asked |= switch
         self._room_asked = max(self._room_asked, room)
         self.work.set()
+
+    def ask_durable(self, sequence: int) -> None:
+        """Ask for a sync, unless one that is on its way will do for `sequence`."""
+        if sequence > self._sync_covers:
+            self.ask(sync=True)
 
     def cut(self, take: Callable[[Cut], None], *, switch: bool) -> None:
         """Seal what has gathered, also with a new memtable, and tell `take` where that ended."""
@@ -297,6 +306,8 @@ class Committer:
         self._rolls_due += self._rolls
         self._rolls = []
         sequence = self.visibility.last
+        if self._sync_owed:
+            self._sync_covers = sequence
         gathered = log.open.take() if log.open else None
         if (self._is_memtable_full or self._switch_asked) and memtables.active:
             memtables.switch()
@@ -327,7 +338,7 @@ class Committer:
         self._room_asked = 0
         wants_sync = self._wants_sync()
         if wants_sync:
-            await self._keeper.write_ahead()
+            await self._zeros.write()
         log.is_busy = False
         if wants_sync:
             self._sync_owed = False

@@ -8,12 +8,7 @@ Invariants
 - A segment is entered in the manifest before the first acknowledgement in it.
 - It counts only up to its successor's start, so nothing that surfaces late in it can matter.
 - A life, a number and an address are reserved durably before they are used.
-- Zeros are written ahead only behind everything that was ever written to the file, and into no
-  sector of which a byte was synced. They are a convenience: where that fails, everything goes on
-  the same way.
 """
-
-import math
 
 import trio
 
@@ -21,16 +16,6 @@ from io_backends import IoError
 from journal import JournalError
 from tempest.log import ActiveSegment, HybridLog, SegmentMeta, capacity_bytes
 from tempest.version import Manifest, SegmentEnd, VersionEdit
-
-# A sync of what a file grew by, or of blocks first written, commits to the filesystem's journal; one
-# of bytes written over does not. ext4, 180 bytes a sync: 66 us, 98 without zeros ahead; 8 KiB: 80
-# and 150; `allocate` helps the small ones only. In pieces, or folios as large slow every sync.
-ZEROS_BYTES = 256 << 10
-ZEROS_PIECE_BYTES = 64 << 10
-SMALL_SYNC_BYTES = (
-    32 << 10
-)  # whoever syncs more at once would write twice as much for little
-SMALL_SYNCS = 8  # so many before we believe it
 
 
 class SegmentKeeper:
@@ -42,39 +27,6 @@ class SegmentKeeper:
         self._log = log
         self._manifest = manifest
         self._segment_bytes_max = segment_bytes_max
-        self._small_syncs = 0
-        self._zeros_end: float = 0  # in the active file
-
-    async def write_ahead(self) -> None:
-        """Write zeros behind the log's end if the syncs to come will be small.
-
-        Everything sealed is flushed, and nothing else is written to the segment meanwhile.
-        """
-        log, segment = self._log, self._log.segment
-        assert segment is not None, "a sync needs a segment"
-        assert log.flushed == log.tail, "zeros would be written over a frame"
-        if log.flushed == log.durable:
-            return  # nothing to sync, and the sector at the end was synced: it stays as it is
-        if log.flushed - log.durable > SMALL_SYNC_BYTES:
-            self._small_syncs = 0
-            return
-        self._small_syncs += 1
-        place = segment.meta.offset(log.flushed)
-        if self._small_syncs < SMALL_SYNCS or place < self._zeros_end:
-            return
-        self._zeros_end = math.inf  # not tried again in a file that refuses
-        end = place + ZEROS_BYTES
-        end = min(
-            end - end % ZEROS_PIECE_BYTES, segment.meta.offset(segment.meta.limit)
-        )
-        try:
-            while place < end:
-                length = min(ZEROS_PIECE_BYTES - place % ZEROS_PIECE_BYTES, end - place)
-                await segment.file.write_at(place, bytes(length))
-                place += length
-        except IoError:
-            return
-        self._zeros_end = place
 
     async def roll(self, first: int | None = None) -> None:
         """Close the active segment, all of it durable, and go on in a new one.
@@ -120,7 +72,6 @@ class SegmentKeeper:
             await self._abandon(number, segment)
             raise
         await log.adopt(segment)
-        self._zeros_end = 0
 
     def _edit(self, meta: SegmentMeta, end: int) -> VersionEdit:
         segments = self._manifest.current.segments

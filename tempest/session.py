@@ -223,7 +223,7 @@ class Session:
                 f"serial {wanted} was not taken yet, the last one is {progress.serial}"
             )
         if progress.durable < wanted:
-            committer.ask(sync=True)
+            committer.ask_durable(progress.sequence)
         while progress.durable < wanted:
             engine.health.check_writable()
             await committer.progress.wait()

@@ -33,7 +33,15 @@ STEPS = (
     {"memtable", "memtable_cursor", "memory", "table", "log"},
     {"row_heads", "row_merger", "short_scan"},
     {"version"},
-    {"flush", "compaction", "snapshot", "segments", "segment_files", "coordinator"},
+    {
+        "flush",
+        "compaction",
+        "snapshot",
+        "segments",
+        "segment_files",
+        "coordinator",
+        "zeros",
+    },
     {
         *(
             "backup",

@@ -158,7 +158,10 @@ async def test_idle_and_vanished_sessions_hold_nothing_up(
 async def test_two_sessions_wait_for_their_commit_points_at_once(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    """F7: both waiters are woken by one sync, and one that gives up harms nobody."""
+    """F7: both waiters are woken by one sync, and one that gives up harms nobody.
+
+    Whoever asked after the commit had begun got a sync of their own, one run in three.
+    """
     io = FaultyIo(VirtualIo(VirtualDisk()), FaultPlan())
     async with (
         open_on(io) as store,

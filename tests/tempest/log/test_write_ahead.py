@@ -8,7 +8,7 @@ from io_backends import NoSpaceError, VirtualDisk, VirtualIo
 from io_backends.virtual import VirtualFile
 from tempest import Durability, Options
 from tempest.health import HealthState
-from tempest.segments import SMALL_SYNC_BYTES, SMALL_SYNCS, ZEROS_BYTES
+from tempest.zeros import SMALL_SYNC_BYTES, SMALL_SYNCS, ZEROS_BYTES
 from tests.tempest.shelf import STORE, content_of, content_on, open_on
 
 OPTIONS = Options(durability=Durability.DISK)
@@ -50,6 +50,7 @@ async def test_who_syncs_much_gets_none() -> None:
 async def test_a_file_that_refuses_zeros_takes_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Seeds 20169, 21266, 21866: the failure did no harm, but nobody was told of it."""
     disk, asked = VirtualDisk(), 0
     write_at = VirtualFile.write_at
 
@@ -67,7 +68,9 @@ async def test_a_file_that_refuses_zeros_takes_writes(
             for number in range(4 * SMALL_SYNCS):
                 await store.put(b"%d" % number, b"v")
                 expected[b"%d" % number] = b"v"
-            assert store.health().state is HealthState.HEALTHY
+            health = store.health()
+            assert health.state is HealthState.HEALTHY
+            assert [w for w in health.warnings if "zeros ahead of the log" in w]
     assert asked == 1
     assert await content_on(disk, OPTIONS) == expected
 
