@@ -9,7 +9,7 @@ Invariants
 
 from collections.abc import Sequence
 
-from tempest.memtable import Entry, Memtable
+from tempest.memtable import NO_ROWS, Entry, Memtable
 
 
 class Memtables:
@@ -18,6 +18,7 @@ class Memtables:
     def __init__(self, first: int) -> None:
         self.active = Memtable(first)
         self.waiting: list[Memtable] = []  # oldest first
+        self.rows = NO_ROWS
 
     @property
     def held_bytes(self) -> int:
@@ -42,10 +43,15 @@ class Memtables:
                     return entry
         return entry
 
+    def has(self, key: bytes) -> bool:
+        """Say whether any version of `key` is in memory."""
+        return any(key in table.newest for table in self.newest_first)
+
     def switch(self) -> None:
         """Let the active memtable wait for its flush; `bound` says later where it ends."""
         self.waiting.append(self.active)
         self.active = Memtable(-1)
+        self.active.rows = self.rows
 
     def bound(self, address: int) -> None:
         """The log's frames so far end at `address`: so does a memtable switched before."""

@@ -9,6 +9,7 @@ Invariants
   none can come to lie there: the visible sequence may still stop at any pending version.
 - Versions of one key have distinct sequences; the newest is in `newest`, older ones ascend.
 - `bytes` counts what is held, so that a budget can be kept: keys, values and bookkeeping.
+- A key that comes in has no row in `rows` any more, the newest values that were read from tables.
 """
 
 from bisect import bisect_left
@@ -19,6 +20,7 @@ import trio
 
 from tempest.columns import Columns, make_columns
 from tempest.ordered_keys import OrderedKeys
+from tempest.table import RowCache
 
 Entry = tuple[int, bytes | None]
 
@@ -26,6 +28,7 @@ ENTRY_BYTES = (
     200  # dict slot, tuple, integer, two bytes headers, place in the order: measured
 )
 CHUNK_KEYS = 256
+NO_ROWS = RowCache(0)
 
 
 class Memtable:
@@ -44,6 +47,7 @@ class Memtable:
         self.sessions: dict[bytes, int | None] = {}  # serials; None: forgotten
         self._older: dict[bytes, list[Entry]] = {}
         self._order = OrderedKeys()
+        self.rows = NO_ROWS
 
     def __len__(self) -> int:
         return len(self.newest)
@@ -74,6 +78,8 @@ class Memtable:
             self.largest_value_bytes = size
         if old is None:
             self._order.add(key)
+            if self.rows.is_used:
+                self.rows.forget(key)
             self.bytes += len(key) + ENTRY_BYTES + size
             return None
         if entry[0] > visible or (taken and taken[-1] >= old[0]):
@@ -95,6 +101,8 @@ class Memtable:
             return False
         newest.update(entries)
         self._order.add_all(entries)
+        if self.rows.is_used:
+            self.rows.forget_all(entries)
         sequences, values = zip(*entries.values(), strict=True)
         self.last_sequence = sequences[-1]
         largest = max(map(len, filter(None, values)), default=0)

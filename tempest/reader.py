@@ -7,23 +7,25 @@ Invariants
   a memtable and the table it becomes.
 - A version is pinned for as long as a read waits for the disk.
 - `get_nowait` answers what `plain_get_nowait` does, which reads nothing but tables.
+- A row comes into the row cache only in the step in which its key was looked for, or its block was
+  read: no newer version is in memory or in another table then.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
 import attrs
 import trio
 
-from tempest.columns import SEQUENCE_MAX, Kind
+from tempest.columns import SEQUENCE_MAX, Columns, Kind
 from tempest.errors import CorruptionError
 from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, Fairness
 from tempest.health import HealthMonitor
 from tempest.log import Visibility
 from tempest.memory import Memtables
 from tempest.pointers import Pointer, decode_pointer
-from tempest.table import ASK, BlockCache, Shard, Table, TableCache, TableMeta
+from tempest.table import BlockCache, RowCache, Table, TableCache, TableMeta
 from tempest.values import Values
 from tempest.version import Version, Versions
 
@@ -50,60 +52,27 @@ class Lookup:
             if index < len(level) and level[index].smallest <= key:
                 yield level[index]
 
+    def is_newest(self, number: int, smallest: bytes, largest: bytes) -> bool:
+        """Say whether no table but this one, and none newer, has keys of a range that it holds."""
+        for table in self._level0:
+            if table.number == number:
+                return True
+            if table.smallest <= largest and smallest <= table.largest:
+                return False
+        for lasts, level in self._levels:
+            index = bisect_left(lasts, smallest)
+            if index < len(level) and level[index].smallest <= largest:
+                return level[index].number == number
+        return False
+
 
 MANY_KEYS = 256  # are looked up without a checkpoint
 MANY_BLOCKS = 30  # are read for them from the page cache
 BLOCK_UNITS = 12
+HITS_A_MARK = 32
 
-_NOTHING: dict[bytes, bytes] = {}
-_Rows = tuple[
-    list[bytes],  # the greatest key of each shard
-    list["Callable[[bytes], bytes | None]"],  # its `rows.get`
-    list[
-        tuple[bytes, Shard, Table | None]
-    ],  # and its table, if open, from its least key on
-]
-"""The indexed rows of a level, or of a table of level 0; behind the last key there is nothing."""
-
-
-class Arranged:
-    """The indexed rows of a version's tables, newest first, for reads at its newest sequence.
-
-    Good for as long as the version is current and no table is opened or evicted.
-    """
-
-    __slots__ = ("changes", "levels", "sequence_max", "version")
-
-    def __init__(self, version: Version, tables: TableCache) -> None:
-        self.version = version
-        self.changes = tables.changes
-        self.sequence_max = version.sequence_max
-        runs = [(table,) for table in version.levels[0]]
-        self.levels = [
-            _rows_of(run, tables) for run in (*runs, *version.levels[1:]) if run
-        ]
-
-
-def _mark(table: Table | None, key: bytes) -> None:
-    """Note that the block of a key, and its table, are in use."""
-    if table is not None:
-        table.mark(key)
-
-
-def _rows_of(run: Sequence[TableMeta], cache: TableCache) -> _Rows:
-    """Arrange tables whose ranges ascend."""
-    lasts: list[bytes] = []
-    shards: list[tuple[bytes, Shard, Table | None]] = []
-    for meta in run:
-        table = cache.peek(meta.number)
-        if table is None:
-            lasts.append(meta.largest)
-            shards.append((meta.smallest, Shard(1), None))
-        else:
-            lasts.extend(table.shard_lasts)
-            shards.extend((meta.smallest, shard, table) for shard in table.shards)
-    gets = [shard.rows.get for _, shard, _ in shards]
-    return lasts, [*gets, _NOTHING.get], [*shards, (b"", Shard(0), None)]
+ASK = bytes(bytearray(b"ask elsewhere"))
+"""In place of a value: there is none here, and that says nothing. Known by identity."""
 
 
 @attrs.define(eq=False)
@@ -116,14 +85,16 @@ class Reader:
     tables: TableCache
     values: Values
     health: HealthMonitor
+    rows: RowCache = attrs.field(init=False)
     _lookup: Lookup = attrs.field(init=False)
-    _arranged: Arranged = attrs.field(init=False)
     _blocks: BlockCache = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._lookup = Lookup(self.manifest.current)
-        self._arranged = Arranged(self.manifest.current, self.tables)
         self._blocks = self.tables.blocks
+        self.rows = self.memtables.rows = self._blocks.rows
+        self.memtables.active.rows = self.rows
+        self._blocks.newest = self._newest_in
 
     def lookup(self) -> Lookup:
         """Return the tables of the current version, arranged for lookups."""
@@ -132,53 +103,45 @@ class Reader:
             self._lookup = Lookup(version)
         return self._lookup
 
-    def get_nowait(self, key: bytes, at: int) -> bytes | None:  # noqa: C901, PLR0912 - the hot path, in one piece
-        """Return the value at `at`, or None; `trio.WouldBlock` if that needs the device.
+    def get_nowait(self, key: bytes, at: int) -> bytes | None:
+        """Return the value at `at`, or None; `trio.WouldBlock` if that needs the device."""
+        if at >= self.visibility.visible:
+            value = self.rows.get(key)
+            if value is not None:
+                return value
+        return self.search_nowait(key, at)
 
-        A level is asked for its indexed rows first: one search among a few keys and one dict.
-        What is not there is asked of the table, unless all its rows are. Every 32nd hit marks
-        table and block for their caches, which see nothing of the others.
-        """
+    def search_nowait(self, key: bytes, at: int) -> bytes | None:
+        """Return what `get_nowait` does, for a key that has no row."""
         memtables = self.memtables
         entry = memtables.active.newest.get(key)
         if entry is not None and entry[0] <= at:
             return entry[1]
         if entry is not None or memtables.waiting:
-            entry = memtables.get(key, at)
-            if entry is not None:
-                return entry[1]
-        arranged = self._arranged
-        if (
-            arranged.version is not self.manifest.current
-            or arranged.changes != self.tables.changes
-        ):
-            arranged = self._arrange()
-        if at < arranged.sequence_max:
+            return self._search_waiting(key, at)
+        if at < self.visibility.visible:
             return self.plain_get_nowait(key, at)
-        for lasts, gets, shards in arranged.levels:
-            place = bisect_left(lasts, key)
-            value = gets[place](key)
-            if value is None:
-                smallest, shard, table = shards[place]
-                if not shard.unindexed or key < smallest:
-                    continue
-            elif value is ASK:
-                table = shards[place][2]
-            else:
-                blocks = self._blocks
-                blocks.hits += 1
-                if not blocks.hits & 31:
-                    _mark(shards[place][2], key)
-                return value
-            value = self._ask(table, key, at)
-            if value is not ASK:
-                return value
-        return None
+        if not self._blocks.unindexed and not self.rows.is_whole:
+            self.rows.is_whole = self._is_whole()
+        return self._search_tables(key, at, is_newest=True)
 
     def plain_get_nowait(self, key: bytes, at: int) -> bytes | None:
-        """Return what the tables have at `at`, as `get_nowait`, without indexed rows."""
+        """Return what the tables have at `at`, as `get_nowait`; no row comes or goes."""
+        return self._search_tables(key, at, is_newest=False)
+
+    def _search_waiting(self, key: bytes, at: int) -> bytes | None:
+        """Return what `search_nowait` does where the newest version in memory is not the answer."""
+        memtables = self.memtables
+        entry = memtables.get(key, at)
+        if entry is not None:
+            return entry[1]
+        is_newest = at >= self.visibility.visible and not memtables.has(key)
+        return self._search_tables(key, at, is_newest=is_newest)
+
+    def _search_tables(self, key: bytes, at: int, *, is_newest: bool) -> bytes | None:
+        """Return what the tables have; it gets a row if it is the newest version of all."""
         for meta in self.lookup().tables(key):
-            value = self._ask(self.tables.get_nowait(meta), key, at)
+            value = self._ask(self.tables.get_nowait(meta), key, at, is_newest)
             if value is not ASK:
                 return value
         return None
@@ -190,44 +153,33 @@ class Reader:
         except trio.WouldBlock:
             return await self._get_from_tables(key, at)
 
-    def get_many_nowait(self, keys: Sequence[bytes], at: int) -> list[bytes | None]:
+    def get_many_nowait(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], at: int
+    ) -> list[bytes | None]:
         """Return the values in the order of `keys`; `ASK` for what would block, or take too long.
 
-        Of many keys only the first `MANY_KEYS` are looked up. With one level of tables, all
-        indexed, and none of the keys in memory, this is one comprehension: 0.6 us a key.
+        `values` are those of the first keys, as far as they have rows. No others are looked up,
+        and few blocks are read.
         """
-        values: list[bytes | None] = [ASK] * len(keys)
-        part = keys[:MANY_KEYS]
-        memtables, arranged = self.memtables, self._arrange()
-        if (
-            len(arranged.levels) == 1
-            and at >= arranged.sequence_max
-            and not memtables.waiting
-            and memtables.active.newest.keys().isdisjoint(part)
-        ):
-            lasts, gets, shards = arranged.levels[0]
-            found = [gets[bisect_left(lasts, key)](key) for key in part]
-            self._blocks.hits += len(found) - found.count(None)
-            for key in part[:1]:
-                _mark(shards[bisect_left(lasts, key)][2], key)
-            values[: len(found)] = found
-            if None not in found and ASK not in found:
-                return values
-        self._ask_many(values, part, at)
-        return values
-
-    def _ask_many(
-        self, values: list[bytes | None], keys: Sequence[bytes], at: int
-    ) -> None:
-        """Fill in what the indexed rows did not tell, as far as few blocks have to be read."""
         enough = self._blocks.misses + MANY_BLOCKS
-        for place, key in enumerate(keys):
-            value = values[place]
-            if value is None or value is ASK:
-                values[place] = ASK
+        found = [*values, *[ASK] * (len(keys) - len(values))]
+        for place, value in enumerate(values):
+            if value is None:
+                found[place] = ASK
                 if self._blocks.misses < enough:
                     with suppress(trio.WouldBlock):
-                        values[place] = self.get_nowait(key, at)
+                        found[place] = self.search_nowait(keys[place], at)
+        return found
+
+    def mark(self, key: bytes) -> None:
+        """Note that the tables, and the blocks, that may hold `key` are in use.
+
+        Their caches see nothing of hits in rows: every `HITS_A_MARK`th is told.
+        """
+        for meta in self.lookup().tables(key):
+            table = self.tables.peek(meta.number)
+            if table is not None:
+                table.mark(key)
 
     async def get_many(
         self,
@@ -280,14 +232,30 @@ class Reader:
         finally:
             await self.values.aclose()
 
-    def _arrange(self) -> Arranged:
-        """Return the rows of the current version and of the tables that are open."""
-        arranged, version = self._arranged, self.manifest.current
-        if arranged.version is not version or arranged.changes != self.tables.changes:
-            arranged = self._arranged = Arranged(version, self.tables)
-        return arranged
+    def _newest_in(self, number: int, columns: Columns) -> Collection[bytes] | None:
+        """Return which of a block's keys are in memory; None if one may be in a newer table."""
+        keys = columns.keys
+        if not self.lookup().is_newest(number, keys[0], keys[-1]):
+            return None
+        in_memory: set[bytes] = set()
+        for memtable in self.memtables.newest_first:
+            in_memory |= memtable.newest.keys() & keys
+        return in_memory
 
-    def _ask(self, table: Table | None, key: bytes, at: int) -> bytes | None:
+    def _is_whole(self) -> bool:
+        """Say whether what has no row is nowhere, once all blocks of open tables are indexed."""
+        return not self.memtables.active.newest and all(
+            self.tables.peek(table.number) is not None
+            for table in self.manifest.current.tables
+        )
+
+    def _ask(
+        self,
+        table: Table | None,
+        key: bytes,
+        at: int,
+        is_newest: bool,  # noqa: FBT001 - a keyword costs more
+    ) -> bytes | None:
         """Return the value that a table has, None for a delete, `ASK` if it has neither."""
         if table is None:
             raise trio.WouldBlock
@@ -297,6 +265,8 @@ class Reader:
                 return ASK
             _, kind, value = found
             if not kind:
+                if is_newest:
+                    self._blocks.add_row(table.blocks, table.found, key, value)
                 return value
             if kind == Kind.DELETE:
                 return None

@@ -110,7 +110,7 @@ def describe(reading: Reading, engine: Engine | None) -> Statistics:
         compaction_bytes_out=counters.compaction_bytes_out,
         files_removed=counters.files_removed,
         block_cache_bytes=blocks.bytes_used,
-        block_cache_hits=blocks.hits,
+        block_cache_hits=blocks.hits + blocks.rows.hits,
         block_cache_misses=blocks.misses,
         read_cache_bytes=reader.values.cache.bytes_used,
         read_cache_hits=reader.values.cache.hits,

@@ -29,6 +29,7 @@ from tempest.options import Durability, Options
 from tempest.session_face import SessionFace
 from tempest.spot import Step, never
 from tempest.statistics import Statistics, describe
+from tempest.table import RowCache
 from tempest.translate import translate, translated
 from tempest.view import Snapshot, View
 
@@ -48,7 +49,7 @@ class Store(
         self, place: Place, reading: Reading, options: Options, engine: Engine | None
     ) -> None:
         """Put a face on the parts; `engine` None makes it read-only."""
-        super().__init__(reading, self._check, None)
+        super().__init__(reading, self._check, reading.reader.rows)
         self._place = place
         self._engine = engine
         self._options = options
@@ -246,6 +247,7 @@ class Store(
             await self._closed.wait()
             return
         self._is_open = False
+        self._rows = RowCache(0)  # what it held says nothing any more
         try:
             if self._engine is not None:
                 await self._engine.aclose()

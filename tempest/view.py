@@ -17,26 +17,32 @@ from tempest.errors import InvalidError, NotOpenError
 from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, must_check
 from tempest.keys import bounds, check_count, check_key
 from tempest.options import KEY_BYTES_MAX
+from tempest.reader import ASK, HITS_A_MARK, MANY_KEYS
 from tempest.row_heads import Range
 from tempest.rows import Row, Rows, keys_alone, pairs
 from tempest.scan import Scan, ScanParts
-from tempest.table import ASK
+from tempest.table import RowCache
 from tempest.translate import translate
 
 
 class View:
-    """Reads at the sequence that `at` gives."""
+    """Reads at the visible sequence of each moment, unless it has a fixed one.
+
+    `rows` has newest values; it stays empty for a view that shows others, and once it is closed.
+    """
+
+    _fixed_at: int | None = None
 
     def __init__(
-        self, reading: Reading, check_open: Callable[[], None], at: int | None
+        self, reading: Reading, check_open: Callable[[], None], rows: RowCache
     ) -> None:
         self._reading = reading
         self._check_open = check_open
-        self._fixed_at = at
         # What `get` needs, one attribute away.
         self._visibility = reading.reader.visibility
         self._fairness = reading.fairness
-        self._find_nowait = reading.reader.get_nowait
+        self._rows = rows
+        self._search_nowait = reading.reader.search_nowait
         self._scan_parts = ScanParts(
             reading.reader, reading.positions, reading.fairness, check_open
         )
@@ -50,16 +56,18 @@ class View:
 
         Raises `trio.WouldBlock` if the answer has to come from the device: await `get` then.
         """
-        if type(key) is not bytes or len(key) > KEY_BYTES_MAX:
+        if type(key) is not bytes:
             check_key(key)
-        self._check_open()
-        at = self._fixed_at
-        if at is None:
-            at = self._visibility.visible
-        try:
-            return self._find_nowait(key, at)
-        except IoError as error:
-            raise translate(error) from error
+        rows = self._rows
+        value = rows.gets[hash(key) & rows.mask](key)
+        if value is not None:
+            rows.hits += 1
+            if not rows.hits % HITS_A_MARK:
+                self._reading.reader.mark(key)
+            return value
+        if rows.is_whole and len(key) <= KEY_BYTES_MAX:
+            return None
+        return self._look(key)
 
     async def get(self, key: bytes) -> bytes | None:
         """Return the value, or None if there is none.
@@ -67,21 +75,23 @@ class View:
         Raises `CorruptionError` or `StorageError` if its bytes cannot be read: never "not
         found" for what is there. Cancellation gives up the read.
         """
-        if type(key) is not bytes or len(key) > KEY_BYTES_MAX:
+        if type(key) is not bytes:
             check_key(key)
         if must_check():
             await self._fairness.begin()
-        self._check_open()
-        at = self._fixed_at
-        if at is None:
-            at = self._visibility.visible
-        try:
-            try:
-                value = self._find_nowait(key, at)
-            except trio.WouldBlock:
-                value = await self._reading.reader.get(key, at)
-        except IoError as error:
-            raise translate(error) from error
+        # The way of most reads: one dict has the newest value. See `tempest.table.row_cache`.
+        rows = self._rows
+        value = rows.gets[hash(key) & rows.mask](key)
+        if value is None:
+            if not rows.is_whole or len(key) > KEY_BYTES_MAX:
+                try:
+                    value = self._look(key)
+                except trio.WouldBlock:
+                    value = await self._wait_for(key)
+        else:
+            rows.hits += 1
+            if not rows.hits % HITS_A_MARK:
+                self._reading.reader.mark(key)
         fairness = self._fairness
         fairness.left -= (
             (CALL_UNITS + len(value) // BYTES_A_UNIT) if value else CALL_UNITS
@@ -90,30 +100,67 @@ class View:
             await fairness.give_way()
         return value
 
+    def _look(self, key: bytes) -> bytes | None:
+        """Return the value of a key that has no row, or raise `trio.WouldBlock`."""
+        if len(key) > KEY_BYTES_MAX:
+            check_key(key)
+        self._check_open()
+        at = self._fixed_at
+        if at is None:
+            at = self._visibility.visible
+        try:
+            return self._search_nowait(key, at)
+        except IoError as error:
+            raise translate(error) from error
+
+    async def _wait_for(self, key: bytes) -> bytes | None:
+        """Return the value of a key whose block is not in memory."""
+        try:
+            return await self._reading.reader.get(key, self._at())
+        except IoError as error:
+            raise translate(error) from error
+
     async def get_many(self, keys: Iterable[bytes]) -> list[bytes | None]:
         """Return the values of these keys in their order, all at one moment; None for missing."""
         wanted = list(keys)
-        if {*map(type, wanted)} != {bytes} or max(map(len, wanted)) > KEY_BYTES_MAX:
+        if {*map(type, wanted)} != {bytes}:
             for key in wanted:
                 check_key(key)
         if must_check():
             await self._fairness.begin()
+        rows = self._rows
+        gets, mask = rows.gets, rows.mask
+        values = [gets[hash(key) & mask](key) for key in wanted[:MANY_KEYS]]
+        rows.hits += len(values)
+        if not values or len(values) < len(wanted) or None in values:
+            rows.hits -= values.count(None)
+            values = await self._get_many(wanted, values)
+        else:
+            self._reading.reader.mark(wanted[0])
+        size = sum(map(len, filter(None, values)))
+        await self._fairness.spend(len(values) + size // BYTES_A_UNIT)
+        return values
+
+    async def _get_many(
+        self, keys: list[bytes], values: list[bytes | None]
+    ) -> list[bytes | None]:
+        """Return the values; those of the first keys are there if their keys have rows."""
+        for key in keys:
+            check_key(key)
         self._check_open()
         reading, at = self._reading, self._at()
         try:
-            values = reading.reader.get_many_nowait(wanted, at)
+            values = reading.reader.get_many_nowait(keys, values, at)
             if ASK in values:
                 reading.positions.take(
                     at
                 )  # nothing was awaited: what is at `at` is there
                 try:
-                    await reading.reader.get_many(wanted, values, at, self._fairness)
+                    await reading.reader.get_many(keys, values, at, self._fairness)
                 finally:
                     reading.positions.release(at)
         except IoError as error:
             raise translate(error) from error
-        size = sum(map(len, filter(None, values)))
-        await self._fairness.spend(len(values) + size // BYTES_A_UNIT)
         return values
 
     @overload
@@ -191,7 +238,7 @@ class Snapshot(View):
     """
 
     def __init__(self, reading: Reading, check_store_open: Callable[[], None]) -> None:
-        super().__init__(reading, self._check_both, None)
+        super().__init__(reading, self._check_both, RowCache(0))
         self._check_store_open = check_store_open
 
     async def __aenter__(self) -> Self:

@@ -51,9 +51,9 @@ READ_BUGS: tuple[Planted, ...] = (
             "for table in reversed(self._level0):",
         ),
         Edit(
-            "tempest.reader:Arranged.__init__",
-            "for table in version.levels[0]",
-            "for table in reversed(version.levels[0])",
+            "tempest.reader:Lookup.is_newest",
+            "for table in self._level0:",
+            "for table in reversed(self._level0):",
         ),
         draw=LAYERED,
     ),
@@ -61,21 +61,77 @@ READ_BUGS: tuple[Planted, ...] = (
         "read-passes-a-tombstone",
         "a tombstone answers; nobody looks below it (T22)",
         Edit(
-            "tempest.reader:Reader.get_nowait",
-            "        if entry is not None:\n            return entry[1]\n",
-            "        if entry is not None and entry[1] is not None:\n            return entry[1]\n",
+            "tempest.reader:Reader._search_waiting",
+            "    if entry is not None:\n        return entry[1]\n",
+            "    if entry is not None and entry[1] is not None:\n        return entry[1]\n",
         ),
         Edit(
-            "tempest.reader:Reader.get_nowait",
+            "tempest.reader:Reader.search_nowait",
             "if entry is not None and entry[0] <= at:",
             "if entry is not None and entry[1] is not None and entry[0] <= at:",
         ),
         draw=LAYERED,
     ),
     Planted.edit(
-        "read-takes-an-indexed-delete-for-a-value",
-        "the indexed rows are values of puts that are alone with their key",
-        Edit("tempest.table.cache:Shard.add", "if kinds:", "if False:"),
+        "row-of-a-pointer",
+        "rows are values of puts that are alone with their key",
+        Edit(
+            "tempest.table.cache:_plain_rows",
+            "not (kinds and kinds[place])\n        and ",
+            "",
+        ),
+        draw=Directed(
+            mix={"put": 8, "get": 8, "flush": 3},
+            options={"separated_value_bytes_min": 64},
+            keys=3,
+            sizes=(30, 100),
+            lives=1,
+            operations=40,
+            last=20,
+        ),
+    ),
+    Planted.edit(
+        "row-outlives-a-write",
+        "a key that is written has no row any more",
+        Edit("tempest.memtable:Memtable.put", "if self.rows.is_used:", "if False:"),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "row-of-what-a-write-hides",
+        "a key that is in memory gets no row with its block",
+        Edit("tempest.table.cache:BlockCache.index", "rows.forget_all(in_memory)", ""),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "row-of-a-table-below-another",
+        "a block gives rows only if no newer table has keys of its range",
+        Edit(
+            "tempest.reader:Reader._newest_in",
+            "if not self.lookup().is_newest(number, keys[0], keys[-1]):",
+            "if False:",
+        ),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "row-while-a-write-is-pending",
+        "what is read below a write that is not visible yet gets no row",
+        Edit(
+            "tempest.reader:Reader._search_waiting",
+            " and not memtables.has(key)",
+            "",
+        ),
+        draw=attrs.evolve(
+            PENDING, mix={"put": 8, "get": 12, "flush": 3}, sizes=(8, 30)
+        ),
+    ),
+    Planted.edit(
+        "rows-are-whole-beside-a-closed-table",
+        "what has no row is nowhere only if the rows of all tables are known",
+        Edit(
+            "tempest.reader:Reader._is_whole",
+            "self.tables.peek(table.number) is not None",
+            "True",
+        ),
         draw=LAYERED,
     ),
     Planted.edit(

@@ -198,9 +198,9 @@ TABLE_BUGS: tuple[Planted, ...] = (
         "a cached block belongs to one file",
         Edit(
             "tempest.table.cache:BlockCache.register",
-            "return TableBlocks(self._serial, count, entries)",
+            "return TableBlocks(self._serial, count, number)",
             "known = (blocks for blocks, _ in self._queue.values())\n"
-            "    own = TableBlocks(self._serial, count, entries)\n"
+            "    own = TableBlocks(self._serial, count, number)\n"
             "    return next((each for each in known if len(each.slots) == count), own)",
         ),
         draw=READING,

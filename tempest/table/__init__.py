@@ -2,7 +2,7 @@
 
 from tempest.table.block import Entry as Entry, pointers_of as pointers_of
 from tempest.table.builder import TableBuilder as TableBuilder
-from tempest.table.cache import ASK as ASK, BlockCache as BlockCache, Shard as Shard
+from tempest.table.cache import BlockCache as BlockCache
 from tempest.table.check import check_table as check_table
 from tempest.table.compression import check_available as check_available
 from tempest.table.cursor import TableCursor as TableCursor
@@ -13,13 +13,13 @@ from tempest.table.meta import (
     table_number as table_number,
 )
 from tempest.table.reader import Table as Table
+from tempest.table.row_cache import RowCache as RowCache
 from tempest.table.table_cache import TableCache as TableCache
 
 __all__ = [
-    "ASK",
     "BlockCache",
     "Entry",
-    "Shard",
+    "RowCache",
     "Table",
     "TableBuilder",
     "TableCache",

@@ -5,11 +5,7 @@ filled. So a hit is a list index, without a lookup in any shared dict: 0.03 us w
 by (table, block) costs 0.12, and marking it for the second chance costs 0.02 where moving it to
 the end of a queue costs 0.08.
 
-A block that a point read came to is indexed besides: its keys and values come into the dict of
-its `Shard`, so that the next read needs neither filter nor searches. Measured with 200,000
-entries of 116 bytes, uniform reads, processor caches cold: 0.6 us instead of 1.7. It costs 5 us
-for a block of 70 entries, and a quarter of its bytes again; so only room that no block has taken
-is used for that: a cache that is full indexes nothing more.
+A block that a point read came to is indexed besides: its rows come into the `RowCache`.
 
 Eviction is the clock: blocks queue up as they came, the oldest goes unless it was hit since it
 was last looked at. A scan, which touches a block once, does not push out what is hit often.
@@ -19,88 +15,54 @@ Invariants
   `bytes_max` whenever a call has returned.
 - A block that came twice (two readers missed it at once) is kept once.
 - A slot of a table that was dropped is never filled again.
-- The rows of a shard are those of its indexed blocks, all of which are in slots.
+- Only blocks in slots are indexed, and a row comes in only if `newest` said so of its block, or
+  the caller of `add_row` did of its key.
 """
 
 from collections import OrderedDict
-from itertools import pairwise
+from collections.abc import Callable, Collection
+from itertools import compress
 
 from tempest.columns import Columns
+from tempest.table.row_cache import RowCache
 
 _ENTRY_BYTES = 96  # two bytes objects and the places in two lists
 _BLOCK_BYTES = 400
 _ROW_BYTES = 54  # the place in a dict just after it has grown
-_SHARD_ENTRIES = (
-    32768  # a dict of so many grows, and is rebuilt, in less than a millisecond
-)
-_SHARD_ENTRIES_MAX = 40960
 _BLOCK_ENTRIES_MAX = 4096
 
-ASK = bytes(bytearray(b"ask the block"))
-"""The row of a key that has no value, or more than one: known by identity."""
+_BARE, _INDEXED, _PARTLY = range(3)  # whether the rows of a block are in the row cache
+
+Newest = Callable[[int, Columns], "Collection[bytes] | None"]
+"""Asked for a block of the table of this number: may it be that a newer version of one of its keys
+is in another table? Then None. Else the keys of which one is in memory."""
 
 
-class Shard:
-    """Rows of some adjacent blocks of a table: key to value, or `ASK`.
-
-    `unindexed` counts the blocks whose rows are not here: at 0, what is not here is not there.
-    """
-
-    __slots__ = ("highest", "rows", "unindexed")
-
-    def __init__(self, blocks: int) -> None:
-        self.rows: dict[bytes, bytes] = {}
-        self.unindexed = blocks
-        self.highest = 0
-
-    def add(self, columns: Columns) -> None:
-        """Add the rows of a block. Its keys are in no other one."""
-        rows, keys, kinds = self.rows, columns.keys, columns.kinds
-        before = len(rows)
-        rows.update(zip(keys, columns.values, strict=True))
-        if len(rows) - before < len(keys):
-            rows.update((a, ASK) for a, b in pairwise(keys) if a == b)
-        if kinds:
-            rows.update((keys[i], ASK) for i, kind in enumerate(kinds) if kind)
-        self.unindexed -= 1
-        self.highest = max(self.highest, len(rows))
-
-    def remove(self, columns: Columns) -> None:
-        """Take the rows of a block out again, and give back the room of a dict that was larger."""
-        rows = self.rows
-        for key in columns.keys:
-            rows.pop(key, None)
-        self.unindexed += 1
-        if 4 * len(rows) < self.highest:
-            kept = dict(rows)
-            rows.clear()
-            rows.update(kept)
-            self.highest = len(rows)
+def _unknown(_number: int, _columns: Columns) -> None:
+    """Say that nobody knows what is newest."""
 
 
 class TableBlocks:
     """The slots of one table. `Table.get_nowait` reads and marks them in its own code."""
 
     __slots__ = (
-        "blocks_per_shard",
         "indexed",
         "is_dropped",
         "marks",
+        "number",
         "serial",
-        "shards",
         "slots",
+        "unindexed",
     )
 
-    def __init__(self, serial: int, count: int, entries: int) -> None:
+    def __init__(self, serial: int, count: int, number: int) -> None:
         self.serial = serial
+        self.number = number
         self.slots: list[Columns | None] = [None] * count
         self.marks = bytearray(count)
         self.indexed = bytearray(count)
+        self.unindexed = count
         self.is_dropped = False
-        each = self.blocks_per_shard = max(1, _SHARD_ENTRIES * count // max(1, entries))
-        self.shards = [
-            Shard(min(each, count - first)) for first in range(0, count, each)
-        ]
 
 
 class BlockCache:
@@ -114,6 +76,9 @@ class BlockCache:
         "_serial",
         "hits",
         "misses",
+        "newest",
+        "rows",
+        "unindexed",
     )
 
     def __init__(self, bytes_max: int) -> None:
@@ -125,6 +90,9 @@ class BlockCache:
         )
         self.hits = 0
         self.misses = 0
+        self.rows = RowCache(bytes_max)
+        self.newest: Newest = _unknown
+        self.unindexed = 0  # blocks of open tables whose rows are not all here
 
     @property
     def bytes_used(self) -> int:
@@ -133,10 +101,11 @@ class BlockCache:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def register(self, count: int, entries: int = 0) -> TableBlocks:
-        """Return slots for a table of `count` blocks that hold so many entries."""
+    def register(self, count: int, number: int = 0) -> TableBlocks:
+        """Return slots for a table of this number with `count` blocks."""
         self._serial += 1
-        return TableBlocks(self._serial, count, entries)
+        self.unindexed += count
+        return TableBlocks(self._serial, count, number)
 
     def borrow(self, bytes_lent: int) -> None:
         """Use so many bytes beside the own ones, instead of what was lent before."""
@@ -161,37 +130,61 @@ class BlockCache:
         self._bytes += charge
 
     def index(self, blocks: TableBlocks, index: int) -> None:
-        """Index a block that is kept, unless it is, or there is no room left for that."""
+        """Index a block that is kept and holds the newest versions of its keys, if there is room."""
         columns = blocks.slots[index]
-        if columns is None or blocks.indexed[index]:
+        if columns is None or blocks.indexed[index] == _INDEXED:
             return
-        count = len(columns.keys)
-        charge = _ROW_BYTES * count
-        shard = blocks.shards[index // blocks.blocks_per_shard]
+        in_memory = self.newest(blocks.number, columns)
+        if in_memory is None or not self._charge_rows(blocks, index, columns):
+            return
+        keys, values, rows = columns.keys, columns.values, self.rows
+        if columns.kinds or len(set(keys)) < len(keys) or min(map(len, values)) < 2:
+            mask = _plain_rows(columns)
+            rows.put_all(list(compress(keys, mask)), compress(values, mask))
+        else:
+            rows.put_all(keys, values)
+            blocks.indexed[index] = _INDEXED
+            blocks.unindexed -= 1
+            self.unindexed -= 1
+        rows.forget_all(in_memory)
+
+    def add_row(
+        self, blocks: TableBlocks, index: int, key: bytes, value: bytes
+    ) -> None:
+        """Add one row of a block that is kept: the newest version of the key, and not in memory."""
+        columns = blocks.slots[index]
         if (
-            self._bytes + charge > self._bytes_max
-            or count > _BLOCK_ENTRIES_MAX
-            or len(shard.rows) + count > _SHARD_ENTRIES_MAX
+            columns is not None
+            and len(value) > 1
+            and self._charge_rows(blocks, index, columns)
         ):
-            return
-        shard.add(columns)
-        blocks.indexed[index] = 1
-        self._bytes += charge
+            self.rows.put(key, value)
 
     def drop(self, blocks: TableBlocks) -> None:
         """Empty the slots of a table for good."""
+        if blocks.is_dropped:
+            return
         blocks.is_dropped = True
+        self.rows.is_whole = False
         for index, columns in enumerate(blocks.slots):
             if columns is not None:
                 _, charge = self._queue.pop((blocks.serial, index))
-                self._bytes -= (
-                    charge + _ROW_BYTES * len(columns.keys) * blocks.indexed[index]
-                )
+                self._bytes -= charge
+                self._remove(blocks, index)
                 blocks.slots[index] = None
-        blocks.indexed = bytearray(len(blocks.slots))
-        for shard in blocks.shards:
-            shard.rows.clear()
-            shard.unindexed = len(blocks.slots)
+        self.unindexed -= blocks.unindexed
+
+    def _charge_rows(self, blocks: TableBlocks, index: int, columns: Columns) -> bool:
+        """Pay for the rows of a block, unless that was done; say whether there was room."""
+        if blocks.indexed[index]:
+            return True
+        count = len(columns.keys)
+        charge = _ROW_BYTES * count
+        if self._bytes + charge > self._bytes_max or count > _BLOCK_ENTRIES_MAX:
+            return False
+        self._bytes += charge
+        blocks.indexed[index] = _PARTLY
+        return True
 
     def _make_room(self, charge: int) -> None:
         """Evict the oldest blocks that were not hit since they were last looked at."""
@@ -205,14 +198,34 @@ class BlockCache:
                 queue[key] = entry
             else:
                 self._bytes -= evicted
-                if blocks.indexed[index]:
-                    self._remove(blocks, index)
+                self._remove(blocks, index)
                 blocks.slots[index] = None
 
     def _remove(self, blocks: TableBlocks, index: int) -> None:
-        """Take a block out of the index."""
-        columns = blocks.slots[index]
+        """Take the rows of a block out again, if there are any."""
+        columns, state = blocks.slots[index], blocks.indexed[index]
+        if not state:
+            return
         assert columns is not None, "a block is indexed and not kept"
-        blocks.shards[index // blocks.blocks_per_shard].remove(columns)
-        blocks.indexed[index] = 0
+        self.rows.remove(columns.keys, columns.values)
+        if state == _INDEXED:
+            blocks.unindexed += 1
+            self.unindexed += 1
+        blocks.indexed[index] = _BARE
         self._bytes -= _ROW_BYTES * len(columns.keys)
+
+
+def _plain_rows(columns: Columns) -> list[bool]:
+    """Say of each entry whether it is a put, alone with its key, whose value is an object of its own.
+
+    Python has one object for all values of no byte, and one for each of a single byte.
+    """
+    keys, values, kinds = columns.keys, columns.values, columns.kinds
+    count = len(keys)
+    return [
+        not (kinds and kinds[place])
+        and len(values[place]) > 1
+        and (not place or keys[place - 1] != keys[place])
+        and (place + 1 == count or keys[place + 1] != keys[place])
+        for place in range(count)
+    ]

@@ -18,7 +18,7 @@ from io_backends import EndOfFileError, File, Io, NotFoundError
 from tempest.columns import Columns, decode_columns
 from tempest.errors import CorruptionError
 from tempest.table.block import Entry, newest
-from tempest.table.cache import BlockCache, Shard
+from tempest.table.cache import BlockCache, TableBlocks
 from tempest.table.filter import MASKS
 from tempest.table.format import decode_block
 from tempest.table.meta import TableMeta
@@ -41,6 +41,7 @@ class Table:
         "_slots",
         "_words",
         "_words_count",
+        "found",
         "is_used",
         "meta",
         "pins",
@@ -52,10 +53,11 @@ class Table:
         self.meta = meta
         self.pins = 0
         self.is_used = False
+        self.found = 0  # the block of what `get_nowait` found last
         self._file = file
         self._cache = cache
         self._seed, self._filter, self._index = parts.seed, parts.bloom, parts.index
-        self._blocks = cache.register(len(self._index.last_keys), meta.entries)
+        self._blocks = cache.register(len(self._index.last_keys), meta.number)
         # What `get_nowait` needs, one attribute away.
         self._sequence_max = meta.sequence_max
         self._words = self._filter.words
@@ -94,15 +96,9 @@ class Table:
         return len(self._last_keys)
 
     @property
-    def shards(self) -> list[Shard]:
-        """The indexed rows, in key order."""
-        return self._blocks.shards
-
-    @property
-    def shard_lasts(self) -> list[bytes]:
-        """The greatest key that each shard may have."""
-        keys, step = self._last_keys, self._blocks.blocks_per_shard
-        return [*keys[step - 1 : -1 : step], keys[-1]]
+    def blocks(self) -> TableBlocks:
+        """The table's part of the cache."""
+        return self._blocks
 
     @property
     def memory_bytes(self) -> int:
@@ -168,6 +164,7 @@ class Table:
         place = bisect_left(keys, key)
         if keys[place] != key:
             return None
+        self.found = index
         kinds = columns.kinds
         return (
             columns.sequence(place),

@@ -1,6 +1,7 @@
-"""Reads by indexed rows against the plain way through filters, searches and blocks."""
+"""Reads by the row cache against the plain way through filters, searches and blocks."""
 
 from contextlib import suppress
+from functools import partial
 from random import Random
 
 import attrs
@@ -8,21 +9,25 @@ import pytest
 import trio
 from hypothesis import given, strategies as st
 
-from io_backends import VirtualDisk
-from tempest import Durability, Snapshot, Store
-from tempest.columns import Columns, Kind, make_columns
-from tempest.table import ASK, cache
+from io_backends import FaultPlan, FaultyIo, OpKind, Slow, VirtualDisk, VirtualIo
+from tempest import Durability, InvalidError, Snapshot, Store
+from tempest.columns import SEQUENCE_MAX, Columns, Kind, make_columns
+from tempest.options import KEY_BYTES_MAX
+from tempest.reader import ASK
+from tempest.table import Table, cache, row_cache
 from tempest.table.cache import BlockCache, TableBlocks
 from tempest.view import View
 from tests.tempest.crash.world import TINY
 from tests.tempest.shelf import open_on
+from tests.tempest.test_options_writing import struck
 
+TINY_OS = attrs.evolve(TINY, durability=Durability.OS, cache_bytes_max=1 << 20)
 KEYS = [b"%02d" % number for number in range(24)]
 ASKED = [b"", *KEYS, *(key + b"." for key in KEYS[::3]), b"99"]
 
 
 def plain(store: Store, key: bytes, at: int) -> bytes | None:
-    """Return what memory and tables have, asked one after the other, without the index."""
+    """Return what memory and tables have, asked one after the other, without rows."""
     reader = store._reading.reader
     entry = reader.memtables.get(key, at)
     return reader.plain_get_nowait(key, at) if entry is None else entry[1]
@@ -38,49 +43,44 @@ class Held:
 
 
 async def compare(store: Store, held: Held) -> None:
-    """Every key is answered alike in every way: in bulk, alone, and without the index."""
+    """Every key is answered alike in every way: in bulk, alone, and without rows."""
     reader, at = store._reading.reader, held.at
     expected = [held.content.get(key) for key in ASKED]
     assert await held.view.get_many(ASKED) == expected
     for _ in range(2):
-        quick = reader.get_many_nowait(ASKED, at)
+        quick = reader.get_many_nowait(ASKED, [None] * 20, at)
         for key, value, found in zip(ASKED, expected, quick, strict=True):
             assert found is ASK or found == value
             assert await reader.get(key, at) == value
             with suppress(trio.WouldBlock):
                 assert plain(store, key, at) == value
+        for key in ASKED:
+            row = reader.rows.get(key)
+            assert row is None or not reader.memtables.has(key)
+            with suppress(trio.WouldBlock):
+                assert row is None or plain(store, key, SEQUENCE_MAX) == row
     check(store._reading.blocks)
 
 
 def check(blocks: BlockCache) -> None:
-    """Shards hold the rows of the blocks that are indexed, and nothing is held beyond the budget."""
+    """Rows come from indexed blocks, and nothing is held beyond the budget."""
     assert 0 <= blocks.bytes_used <= blocks._bytes_max
     tables: dict[int, TableBlocks] = {t.serial: t for t, _ in blocks._queue.values()}
     total = sum(charge for _, charge in blocks._queue.values())
+    values: dict[bytes, list[bytes]] = {}
     for table in tables.values():
-        each = table.blocks_per_shard
-        for number, shard in enumerate(table.shards):
-            rows: dict[bytes, bytes] = {}
-            indexed = 0
-            for index in range(
-                number * each, min(len(table.slots), (number + 1) * each)
-            ):
-                if not table.indexed[index]:
-                    indexed -= 1
-                    continue
-                columns = table.slots[index]
-                assert columns is not None
-                total += cache._ROW_BYTES * len(columns)
-                for place, key in enumerate(columns.keys):
-                    alone = columns.keys.count(key) == 1 and not columns.kind(place)
-                    rows[key] = columns.values[place] if alone else ASK
-            assert shard.rows == rows
-            assert shard.unindexed == -indexed
-            assert all(
-                (value is ASK) == (rows[key] is ASK)
-                for key, value in shard.rows.items()
-            )
+        assert table.unindexed == len(table.slots) - table.indexed.count(cache._INDEXED)
+        for index in filter(table.indexed.__getitem__, range(len(table.slots))):
+            columns = table.slots[index]
+            assert columns is not None
+            total += cache._ROW_BYTES * len(columns)
+            for key, value in zip(columns.keys, columns.values, strict=True):
+                values.setdefault(key, []).append(value)
     assert total == blocks.bytes_used
+    assert blocks.unindexed >= sum(table.unindexed for table in tables.values())
+    for rows in blocks.rows._dicts:
+        for key, row in rows.items():
+            assert any(row is value for value in values[key])
 
 
 async def step(
@@ -116,9 +116,7 @@ async def test_indexed_rows_answer_what_the_tables_do(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = Random(seed)
-    entries = random.choice([4, 16, 8192])
-    monkeypatch.setattr(cache, "_SHARD_ENTRIES", entries)
-    monkeypatch.setattr(cache, "_SHARD_ENTRIES_MAX", 2 * entries)
+    monkeypatch.setattr(row_cache, "ROWS_A_DICT", random.choice([1, 32_768]))
     options = attrs.evolve(
         TINY,
         durability=Durability.OS,
@@ -145,31 +143,98 @@ def columns_of(random: Random, first: int) -> Columns:
     """A block of keys from `first` on, with deletes and keys of several versions among them."""
     keys = sorted(b"%06d" % random.randrange(first, first + 9) for _ in range(9))
     kinds = bytes(random.choices([Kind.PUT, Kind.DELETE], [5, 1], k=9))
-    return make_columns(keys, [b"%d" % first] * 9, range(9, 0, -1), kinds)
+    if random.random() < 0.5:
+        keys, kinds = [b"%06d" % number for number in range(first, first + 9)], b""
+    values = [b"%d" % (first + random.randrange(9)) for _ in keys]
+    return make_columns(keys, values, range(9, 0, -1), kinds)
 
 
 @given(
     seed=st.integers(0, 1 << 32),
     budget=st.sampled_from([5_000, 20_000, 60_000]),
-    entries=st.sampled_from([9, 40, 8192]),
 )
-def test_the_index_holds_the_rows_of_the_blocks_that_are_in_it(
-    seed: int, budget: int, entries: int
-) -> None:
+def test_rows_are_those_of_blocks_that_are_kept(seed: int, budget: int) -> None:
     random = Random(seed)
     blocks = BlockCache(budget)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "_SHARD_ENTRIES", entries)
-        patch.setattr(cache, "_SHARD_ENTRIES_MAX", entries + entries // 4)
-        tables = [blocks.register(20, 180) for _ in range(2)]
+    newest = [0, 1]  # each half of the keys is newest in one of two tables
+    blocks.newest = lambda number, columns: (
+        columns.keys[:2] if newest[columns.keys[0] < b"%06d" % 90] == number else None
+    )
+    tables = [blocks.register(20, number) for number in range(2)]
     for number in range(100):
         table = random.choice(tables)
         index = random.randrange(20)
         blocks.keep(table, index, columns_of(random, 9 * index), 300)
         blocks.index(table, index)
+        columns = table.slots[index]
+        if columns is not None and table.indexed[index] != cache._INDEXED:
+            place = columns.keys.index(columns.keys[random.randrange(9)])
+            if not columns.kind(place):
+                key, value = columns.keys[place], columns.values[place]
+                blocks.add_row(table, index, key, value)
         table.marks[random.randrange(20)] = random.randrange(2)
         if number == 60:
             blocks.drop(tables[0])
-            assert not any(shard.rows for shard in tables[0].shards)
+            assert blocks.unindexed == tables[1].unindexed
+            tables = tables[1:]
         blocks.borrow(random.choice([0, 1000, 9000]))
         check(blocks)
+    for table in tables:
+        blocks.drop(table)
+    assert (len(blocks.rows), blocks.unindexed) == (0, 0)
+
+
+async def test_what_is_nowhere_is_not_looked_for_once_all_has_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No filter is asked where every row of every table is known; a write changes that at once."""
+    async with open_on(VirtualDisk(), TINY_OS) as store:
+        for key in KEYS:
+            await store.put(key, b"value")
+        await store.flush()
+        await store.compact()
+        for key in KEYS:
+            assert await store.get(key) == b"value"
+        reader, blocks = store._reading.reader, store._reading.blocks
+        assert blocks.unindexed == 0
+        assert store.get_nowait(b"nowhere") is None
+        assert reader.rows.is_whole
+        with monkeypatch.context() as patch:
+            patch.setattr(Table, "get_nowait", None)
+            for key in KEYS:
+                assert store.get_nowait(key + b".") is None
+                assert await store.get(key + b".") is None
+        with pytest.raises(InvalidError):
+            store.get_nowait(bytes(KEY_BYTES_MAX + 1))
+        await store.put(KEYS[3], b"newer")
+        assert reader.rows.get(KEYS[3]) is None
+        assert store.get_nowait(KEYS[3]) == b"newer"
+        await store.flush()
+        assert await store.get(KEYS[3]) == b"newer"
+        await store.delete(KEYS[4])
+        assert store.get_nowait(KEYS[4]) is None
+        await store.flush()
+        assert await store.get(KEYS[4]) is None
+        assert await store.get(KEYS[5]) == b"value"
+
+
+async def test_an_invisible_write_leaves_the_older_value_and_no_row(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A row that was read while a newer version waited for its sync would outlive the wait."""
+    io = FaultyIo(VirtualIo(VirtualDisk()), FaultPlan())
+    async with open_on(io, TINY_OS) as store, trio.open_nursery() as nursery:
+        await store.put(b"key", b"older")
+        await store.flush()
+        assert await store.get(b"key") == b"older"
+        struck(io, Slow(kinds=(OpKind.SYNC,), seconds=10.0))
+        nursery.start_soon(
+            partial(store.put, b"key", b"newer", durability=Durability.DISK)
+        )
+        await trio.sleep(1)
+        for _ in range(3):
+            assert await store.get(b"key") == b"older"
+            assert await store.get_many([b"key"]) == [b"older"]
+        await trio.sleep(30)
+        assert await store.get(b"key") == b"newer"
+        assert store.get_nowait(b"key") == b"newer"
