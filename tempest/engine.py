@@ -180,6 +180,8 @@ class Engine:
             (LOG, self.committer.run),
             ("health", self.health.watch),
             ("checkpoint", self.checkpointer.run),
+            ("memory", self.committer.memtables.leftovers.run),
+            ("worker", partial(self.maintenance.prepare, self.throttle.filling)),
             *(
                 (work.value, partial(self.maintenance.run, work))
                 for work in self.maintenance.works

@@ -13,8 +13,9 @@ Invariants
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import compress, islice
+from operator import itemgetter
 
 import trio
 
@@ -29,6 +30,7 @@ ENTRY_BYTES = (
 )
 CHUNK_KEYS = 256
 NO_ROWS = RowCache(0)
+_VALUE = itemgetter(1)
 
 
 class Memtable:
@@ -41,13 +43,14 @@ class Memtable:
         )
         self.last_sequence = 0
         self.bytes = 0
-        self.calm_bytes = -1  # up to here no writer is slowed: see `Throttle.is_calm`
+        self.calm_bytes = -1  # up to here no writer is slowed: see `Throttle.may_pass`
         self.largest_value_bytes = 0  # of any value that ever came in
         self.newest: dict[bytes, Entry] = {}
         self.sessions: dict[bytes, int | None] = {}  # serials; None: forgotten
         self._older: dict[bytes, list[Entry]] = {}
         self._order = OrderedKeys()
         self.rows = NO_ROWS
+        self.add_key = self._order.add  # of one that is not here yet: see `put`
 
     def __len__(self) -> int:
         return len(self.newest)
@@ -90,11 +93,11 @@ class Memtable:
         self.bytes += size - (len(gone) if gone else 0)
         return None
 
-    def put_new(self, entries: Mapping[bytes, Entry], size: int) -> bool:
+    def put_new(self, entries: dict[bytes, Entry], size: int) -> bool:
         """Add versions that end with the newest, of `size` bytes in keys and values.
 
         False, and nothing is added, if one of the keys has an older version here. A few C calls
-        for all of them: 0.15 us an entry, against 0.5 for a `put` each.
+        for all of them: 0.1 us an entry, against 0.5 for a `put` each.
         """
         newest = self.newest
         if not newest.keys().isdisjoint(entries):
@@ -103,9 +106,9 @@ class Memtable:
         self._order.add_all(entries)
         if self.rows.is_used:
             self.rows.forget_all(entries)
-        sequences, values = zip(*entries.values(), strict=True)
-        self.last_sequence = sequences[-1]
-        largest = max(map(len, filter(None, values)), default=0)
+        versions = entries.values()
+        self.last_sequence = next(reversed(versions))[0]
+        largest = max(map(len, filter(None, map(_VALUE, versions))), default=0)
         self.largest_value_bytes = max(self.largest_value_bytes, largest)
         self.bytes += size + ENTRY_BYTES * len(entries)
         return True

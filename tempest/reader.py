@@ -121,8 +121,8 @@ class Reader:
             return self._search_waiting(key, at)
         if at < self.visibility.visible:
             return self.plain_get_nowait(key, at)
-        if not self._blocks.unindexed and not self.rows.is_whole:
-            self.rows.is_whole = self._is_whole()
+        if not self._blocks.unindexed and self._is_whole():
+            self.rows.now_whole()
         return self._search_tables(key, at, is_newest=True)
 
     def plain_get_nowait(self, key: bytes, at: int) -> bytes | None:

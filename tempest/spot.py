@@ -11,7 +11,8 @@ below it `flush_inline`, which also takes sessions and batches.
 
 Invariants
 - What a step leaves, in memory and in the file, is what the general way leaves.
-- Nobody is let by whom `Throttle.admit` or `HealthMonitor.check_writable` would hold back.
+- Nobody is let by whom `HealthMonitor.check_writable` would hold back, nor `Throttle.admit` for
+  more than the few writes of a look.
 """
 
 from collections.abc import Callable
@@ -21,12 +22,18 @@ import trio
 
 from io_backends import IoError
 from tempest.batch import Batch
-from tempest.columns import Columns, Kind, ascending_columns
+from tempest.columns import SEQUENCE_MAX, Columns, Kind, ascending_columns
 from tempest.committer import Committer
 from tempest.health import HealthMonitor
-from tempest.log import HybridLog, Visibility, encode_payload, session_run
+from tempest.log import (
+    FRAME_ENTRY_BYTES,
+    HybridLog,
+    Visibility,
+    encode_payload,
+    session_run,
+)
 from tempest.memory import Memtables
-from tempest.memtable import Entry
+from tempest.memtable import ENTRY_BYTES, Entry
 from tempest.options import Durability
 from tempest.session_serials import NextSerial
 from tempest.snapshot import Positions
@@ -37,6 +44,7 @@ BATCH_BYTES_MAX = 192 << 10  # encoded and handed over in some 100 us
 BATCH_ENTRIES_MAX = 1024  # indexed in some 300 us
 
 Step = Callable[[bytes, bytes | None], int | None]
+Find = Callable[[bytes, int], bytes | None]
 
 
 @attrs.define(eq=False)
@@ -81,7 +89,7 @@ class Spot:
             return None
         if (
             active.bytes > active.calm_bytes or sequence > self.throttle.calm_until
-        ) and not self.throttle.is_calm(sequence):
+        ) and not self.throttle.may_pass(sequence):
             return None
         try:
             if not log.append_nowait(key, value, sequence):
@@ -102,25 +110,48 @@ class Spot:
             committer.note_growth()
         return sequence
 
-    def put_memory(self, key: bytes, value: bytes | None) -> int | None:
+    def put_memory(self, key: bytes, value: bytes | None) -> int | None:  # noqa: C901 - the hot path, in one piece
         """Write one key into the open frame; return its sequence, or None as `put_os` does."""
         visibility, active = self.visibility, self.memtables.active
         sequence = visibility.last + 1
-        if (
-            visibility.blockers
-            or not self.health.is_whole
-            or len(key) + (len(value) if value else 0) > INLINE_BYTES_MAX
-        ):
+        value_size = len(value) if value else 0
+        size = len(key) + value_size
+        if visibility.blockers or not self.health.is_whole or size > INLINE_BYTES_MAX:
             return None
         if (
             active.bytes > active.calm_bytes or sequence > self.throttle.calm_until
-        ) and not self.throttle.is_calm(sequence):
+        ) and not self.throttle.may_pass(sequence):
             return None
         visibility.last = visibility.visible = sequence
         entry = (sequence, value)
-        kept = active.put(key, entry, sequence, self.positions.taken)
-        gathering, committer = self.log.open, self.committer
-        gathering.put(key, entry, kept)
+        gathering, committer, taken = (
+            self.log.open,
+            self.committer,
+            self.positions.taken,
+        )
+        held, gathered = active.newest, gathering.newest
+        old = held.get(key)
+        if old is not None and taken and taken[-1] >= old[0]:
+            gathering.put(key, entry, active.put(key, entry, sequence, taken))
+        else:
+            # What those two do where no version is chained, in one piece: 0.3 us less, of 1.5.
+            if old is None:
+                active.add_key(key)
+                if active.rows.is_used:
+                    active.rows.forget(key)
+                active.bytes += size + ENTRY_BYTES
+                gathering.bytes += size + FRAME_ENTRY_BYTES
+            else:
+                grown = value_size - (len(old[1]) if old[1] else 0)
+                active.bytes += grown
+                # Taken out first, so that the dict stays in sequence order.
+                if gathered.pop(key, None) is None:
+                    grown = size + FRAME_ENTRY_BYTES
+                gathering.bytes += grown
+            held[key] = gathered[key] = entry
+            active.last_sequence = gathering.last_sequence = sequence
+            if value_size > active.largest_value_bytes:  # noqa: PLR1730 - as in `put`
+                active.largest_value_bytes = value_size
         if (
             gathering.bytes >= committer.frame_bytes_max
             or active.bytes >= committer.memtable_bytes_max
@@ -129,10 +160,11 @@ class Spot:
             committer.note_growth()
         return sequence
 
-    def newest(self, key: bytes) -> Entry | None:
-        """Return the newest version of a key, if that is here and settled, for an update.
+    def newest(self, key: bytes, find: Find) -> Entry | None:
+        """Return the newest version of a key, if that is known and settled, for an update.
 
-        None: it is for the general way.
+        `find` asks memory and tables without waiting; what it answers is told with a sequence
+        of 0. None: it is for the general way.
         """
         active, visibility = self.memtables.active, self.visibility
         if visibility.blockers or not self.health.is_whole:
@@ -140,9 +172,15 @@ class Spot:
         if (
             active.bytes > active.calm_bytes
             or visibility.last >= self.throttle.calm_until
-        ) and not self.throttle.is_calm(visibility.last):
+        ) and not self.throttle.may_pass(visibility.last):
             return None
-        return active.newest.get(key)
+        version = active.newest.get(key)
+        if version is None:
+            try:
+                return 0, find(key, SEQUENCE_MAX)
+            except (trio.WouldBlock, IoError):
+                return None
+        return version
 
     def put_all(self, batch: Batch) -> int | None:
         """Write a batch at OS level; return its last sequence, or None as `put_os` does."""

@@ -22,7 +22,7 @@ from tempest.collection_face import CollectionFace
 from tempest.control import MaintenanceControl
 from tempest.engine import Engine, Place, Reading
 from tempest.errors import CorruptionError, NotOpenError, ReadOnlyError
-from tempest.fairness import WRITE_BYTES_A_UNIT, WRITE_UNITS, must_check
+from tempest.fairness import CALL_UNITS, WRITE_BYTES_A_UNIT, WRITE_UNITS, must_check
 from tempest.health import Health
 from tempest.keys import check_key, check_value
 from tempest.options import Durability, Options
@@ -57,6 +57,7 @@ class Store(
         self._closed = trio.Event()
         self._fairness = reading.fairness
         self._visibility = reading.reader.visibility
+        self._find_nowait = reading.reader.get_nowait
         self._spot = None if engine is None else engine.writer.spot
         self._write_here = self._spot.step(options.durability) if self._spot else never
 
@@ -163,7 +164,9 @@ class Store(
             if must_check():
                 await checkpoint_if_cancelled()
             step = self._write_here if durability is None else self._step(durability)
-            version = self._spot.newest(key) if step is not never else None
+            version = (
+                self._spot.newest(key, self._find_nowait) if step is not never else None
+            )
             if version is not None:
                 value = function(version[1])
                 sequence = step(key, value) if type(value) is bytes else None
@@ -171,7 +174,7 @@ class Store(
                     await self._finish_update(key, version[1], value, durability)
                     return value
                 fairness = self._fairness
-                fairness.left -= WRITE_UNITS
+                fairness.left -= CALL_UNITS
                 if fairness.left < 0 or self._visibility.visible < sequence:
                     await self._finish(sequence)
                 return value

@@ -94,6 +94,7 @@ READ_BUGS: tuple[Planted, ...] = (
         "row-outlives-a-write",
         "a key that is written has no row any more",
         Edit("tempest.memtable:Memtable.put", "if self.rows.is_used:", "if False:"),
+        Edit("tempest.spot:Spot.put_memory", "if active.rows.is_used:", "if False:"),
         draw=LAYERED,
     ),
     Planted.edit(

@@ -349,11 +349,6 @@ VERSION_BUGS = (
         "reader-lets-errors-out",
         "nothing but documented errors leaves the store (O8)",
         Edit(
-            "tempest.view:View._look",
-            "        raise translate(error) from error\n",
-            "        raise\n",
-        ),
-        Edit(
             "tempest.view:View._wait_for",
             "        raise translate(error) from error\n",
             "        raise\n",

@@ -14,7 +14,10 @@ from tempest.log.hybrid_log import (
     capacity_bytes as capacity_bytes,
 )
 from tempest.log.locate import value_addresses as value_addresses
-from tempest.log.open_frame import OpenFrame as OpenFrame
+from tempest.log.open_frame import (
+    FRAME_ENTRY_BYTES as FRAME_ENTRY_BYTES,
+    OpenFrame as OpenFrame,
+)
 from tempest.log.orphan import holds_entered_frames as holds_entered_frames
 from tempest.log.pages import PAGE_BYTES as PAGE_BYTES
 from tempest.log.regions import Regions as Regions, Watermarks as Watermarks
@@ -41,6 +44,7 @@ from tempest.log.value_segment import ValueSegmentWriter as ValueSegmentWriter
 from tempest.log.visibility import Visibility as Visibility
 
 __all__ = [
+    "FRAME_ENTRY_BYTES",
     "FRAME_HEADER_BYTES",
     "PAGE_BYTES",
     "SECTOR_BYTES",

@@ -10,6 +10,7 @@ Invariants
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
+from operator import itemgetter
 
 import attrs
 
@@ -19,9 +20,10 @@ from tempest.log.serials import SessionEntry, session_run
 Entry = tuple[int, bytes | None]
 Pair = tuple[bytes, Entry]
 
-_ENTRY_BYTES = 16
+FRAME_ENTRY_BYTES = 16
 RUN_ENTRIES_MAX = 2048
 RUN_BYTES = 256 << 10
+_FIRST, _SECOND = itemgetter(0), itemgetter(1)
 
 
 @attrs.frozen
@@ -45,12 +47,17 @@ class GatheredFrame:
 
     def runs(self) -> Iterator[Columns]:
         """Yield the entries as runs in sequence order, then the serials of sessions as one."""
-        pairs: Iterator[Pair] = iter(self.newest.items())
-        if self.chained:
-            pairs = merge(pairs, *self.chained, key=_sequence)
         count = self.run_entries
-        while step := list(islice(pairs, count)):
-            yield _run(step)
+        if self.chained:
+            pairs: Iterator[Pair] = iter(self.newest.items())
+            pairs = merge(pairs, *self.chained, key=_sequence)
+            while step := list(islice(pairs, count)):
+                yield _run([key for key, _ in step], [entry for _, entry in step])
+        else:
+            # No pairs, and no `zip` that takes a list apart: 0.09 us an entry, against 0.3.
+            keys, entries = iter(self.newest), iter(self.newest.values())
+            while some := list(islice(keys, count)):
+                yield _run(some, list(islice(entries, count)))
         if self.sessions:
             yield session_run(self.sessions)
 
@@ -78,7 +85,7 @@ class OpenFrame:
         newest = self.newest
         old = newest.get(key)
         value = entry[1]
-        self.bytes += len(key) + _ENTRY_BYTES + (len(value) if value else 0)
+        self.bytes += len(key) + FRAME_ENTRY_BYTES + (len(value) if value else 0)
         if old is not None:
             # Taken out first, so that the dict stays in sequence order.
             del newest[key]
@@ -88,7 +95,7 @@ class OpenFrame:
                     self._end_piece()
             else:
                 gone = old[1]
-                self.bytes -= len(key) + _ENTRY_BYTES + (len(gone) if gone else 0)
+                self.bytes -= len(key) + FRAME_ENTRY_BYTES + (len(gone) if gone else 0)
         newest[key] = entry
         self.last_sequence = entry[0]
 
@@ -97,12 +104,12 @@ class OpenFrame:
         assert self.newest.keys().isdisjoint(entries), "each key is held once"
         self.newest.update(entries)
         self.last_sequence = next(reversed(entries.values()))[0]
-        self.bytes += size + _ENTRY_BYTES * len(entries)
+        self.bytes += size + FRAME_ENTRY_BYTES * len(entries)
 
     def count(self, name: bytes, entry: SessionEntry) -> None:
         """Note which serial a session has come to; a frame holds the newest only."""
         if name not in self._sessions:
-            self.bytes += len(name) + _ENTRY_BYTES
+            self.bytes += len(name) + FRAME_ENTRY_BYTES
         self._sessions[name] = entry
         self.last_sequence = entry[0]
 
@@ -125,10 +132,9 @@ class OpenFrame:
             self._chained = []
 
 
-def _run(pairs: list[Pair]) -> Columns:
-    keys, entries = zip(*pairs, strict=True)
-    sequences, values = zip(*entries, strict=True)
-    return ascending_columns(list(keys), list(values), sequences)
+def _run(keys: list[bytes], entries: list[Entry]) -> Columns:
+    sequences, values = list(map(_FIRST, entries)), list(map(_SECOND, entries))
+    return ascending_columns(keys, values, sequences)
 
 
 def _sequence(pair: Pair) -> int:

@@ -38,7 +38,9 @@ class RowCache:
         self._pops = [rows.pop for rows in self._dicts]
         self.mask = count - 1
         self.hits = 0
-        self.is_used = False  # one look for those who write
+        self.is_used = (
+            False  # one look for those who write: is there anything to forget?
+        )
         self.is_whole = False
 
     def __len__(self) -> int:
@@ -62,6 +64,10 @@ class RowCache:
                 dicts[hash(key) & mask][key] = value
         else:
             dicts[0].update(zip(keys, values, strict=True))
+
+    def now_whole(self) -> None:
+        """Note that what has no row is nowhere."""
+        self.is_used = self.is_whole = True
 
     def forget(self, key: bytes) -> None:
         """Take out the row of a key that is written."""

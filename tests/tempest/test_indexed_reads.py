@@ -218,6 +218,19 @@ async def test_what_is_nowhere_is_not_looked_for_once_all_has_rows(
         assert await store.get(KEYS[5]) == b"value"
 
 
+@pytest.mark.parametrize("level", Durability)
+async def test_the_first_write_ends_the_silence_of_an_empty_store(
+    level: Durability,
+) -> None:
+    """No row had ever come in, so no write looked at rows, and what was nowhere stayed there."""
+    async with open_on(VirtualDisk(), TINY_OS) as store:
+        assert await store.get(b"key") is None
+        assert store.get_nowait(b"key") is None
+        await store.put(b"key", b"value", durability=level)
+        assert await store.get(b"key") == b"value"
+        assert await store.get_many([b"key", b"other"]) == [b"value", None]
+
+
 async def test_an_invisible_write_leaves_the_older_value_and_no_row(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

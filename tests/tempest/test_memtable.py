@@ -1,11 +1,15 @@
 """A memtable answers every reader position as a list of all versions would."""
 
+import weakref
+
 import attrs
+import trio
+import trio.testing
 from hypothesis import given, settings, strategies as st
 
 from tempest.columns import Columns, Kind, make_columns
 from tempest.log import OpenFrame
-from tempest.memory import Memtables
+from tempest.memory import PIECE_ENTRIES, Memtables
 from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Entry, Memtable
 from tempest.memtable_cursor import MemtableCursor
 from tempest.snapshot import Positions
@@ -280,6 +284,31 @@ def test_a_switched_memtable_ends_where_the_next_begins() -> None:
     assert tables.held_bytes == 0
     tables.drop_oldest()
     assert tables.waiting == []
+
+
+async def test_a_dropped_memtable_is_freed_and_whoever_reads_it_notices_nothing() -> (
+    None
+):
+    tables = Memtables(0)
+    count = 2 * PIECE_ENTRIES + 1
+    for number in range(2):
+        for sequence in range(count):
+            tables.active.put(b"%d" % sequence, (sequence, b"v"), sequence, ())
+        tables.switch()
+        tables.bound(number + 1)
+    reader, other = tables.waiting[0], weakref.ref(tables.waiting[1])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tables.leftovers.run)
+        tables.drop_oldest()
+        tables.drop_oldest()
+        assert other() is not None
+        await trio.testing.wait_all_tasks_blocked()
+        assert other() is None
+        nursery.cancel_scope.cancel()
+
+    assert len(reader) == count
+    assert reader.get(b"%d" % (count - 1), count) == (count - 1, b"v")
 
 
 @given(

@@ -17,6 +17,7 @@ from tempest.batch import Batch
 from tempest.columns import make_columns
 from tempest.engine import Engine
 from tempest.spot import Spot, never
+from tempest.throttle import BYTES_A_SECOND_MIN, SLEEP_SECONDS_MIN
 from tests.tempest.shelf import changed, content_of, open_on
 
 KEYS = st.sampled_from([b"", b"a", b"bb", b"c" * 300])
@@ -32,7 +33,9 @@ OPERATIONS = st.one_of(
     st.tuples(
         st.just("batch"), st.dictionaries(KEYS, st.none() | VALUES), VALUES, LEVELS
     ),
-    st.tuples(st.sampled_from(["sync", "hold", "let go"]), KEYS, VALUES, LEVELS),
+    st.tuples(
+        st.sampled_from(["sync", "flush", "hold", "let go"]), KEYS, VALUES, LEVELS
+    ),
 )
 
 
@@ -91,7 +94,9 @@ def state_of(store: Store) -> dict[str, object]:
         "log": (log.tail, log.flushed, log.data_end, log.flushed_sequence),
         "written": log.bytes_written,
         "retained": log.retained,
-        "open": (dict(log.open.newest), log.open.bytes, len(log.open)),
+        "open": (list(log.open.newest.items()), log.open.bytes, len(log.open)),
+        "gathered last": log.open.last_sequence,
+        "order": active._order._fresh.copy(),
         "memtable": (active.newest, active._older, active.bytes, active.last_sequence),
         "largest": active.largest_value_bytes,
         "health": store.health().state,
@@ -118,8 +123,8 @@ async def apply(  # noqa: C901 - one branch for each operation
         async with store.batch(durability=level) as batch:
             for each, new in key.items():
                 batch.delete(each) if new is None else batch.put(each, new)
-    elif name == "sync":
-        await store.sync()
+    elif name in {"sync", "flush"}:
+        await getattr(store, name)()
     elif name == "hold":
         await held.enter_async_context(store.snapshot())
     else:
@@ -203,3 +208,46 @@ async def test_nearly_every_write_is_made_on_the_spot(
                 assert await store.update(b"%d" % number, lambda _: b"x") == b"x"
             monkeypatch.undo()
             assert len(await content_of(store)) == 300
+
+
+async def test_an_update_of_what_is_in_a_table_or_nowhere_is_made_on_the_spot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for level in (Durability.OS, Durability.MEMORY):
+        async with open_on(VirtualDisk(), Options(durability=level)) as store:
+            await store.put(b"a", b"1")
+            await store.put(b"gone", b"1")
+            await store.flush()
+            await store.delete(b"gone")
+            await store.get(b"a")
+            monkeypatch.setattr(store, "_update", None)
+            assert await store.update(b"a", changed_by(b"2")) == b"12"
+            assert await store.update(b"b", changed_by(b"2")) == b"2"
+            assert await store.update(b"gone", changed_by(b"2")) == b"2"
+            assert await store.update(b"c", lambda old: old) is None
+            monkeypatch.undo()
+            assert await content_of(store) == {b"a": b"12", b"b": b"2", b"gone": b"2"}
+
+
+async def test_writes_that_are_slowed_are_made_on_the_spot_but_for_those_that_pay(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = Options(durability=Durability.MEMORY, memtable_bytes_max=1 << 20)
+    async with open_on(VirtualDisk(), options) as store:
+        throttle = engine_of(store).throttle
+        monkeypatch.setattr(type(throttle), "pressure", 0.9)
+        slow, started = 0, trio.current_time()
+        general = store._write
+
+        async def counted(*arguments: Any) -> None:  # noqa: ANN401 - handed on
+            nonlocal slow
+            slow += 1
+            await general(*arguments)
+
+        monkeypatch.setattr(store, "_write", counted)
+        for number in range(2000):
+            await store.put(b"%08d" % number, b"v" * 92)
+        owed = (0.7**2) * 200_000 / BYTES_A_SECOND_MIN
+        waited = trio.current_time() - started
+        assert owed * 0.8 <= waited <= owed * 1.1
+        assert 0 < slow <= waited / SLEEP_SECONDS_MIN + 2

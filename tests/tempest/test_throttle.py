@@ -11,10 +11,13 @@ from sim import run_seeded
 from tempest.errors import BackgroundError, CorruptionError, ThrottledError
 from tempest.health import HealthMonitor
 from tempest.memory import Memtables
+from tempest.memtable import ENTRY_BYTES
 from tempest.options import Options
 from tempest.throttle import (
     BYTES_A_SECOND_MIN,
     SLEEP_SECONDS_MIN,
+    SLOWED_BYTES,
+    SLOWED_WRITES,
     SMOOTH_FROM,
     Throttle,
 )
@@ -171,6 +174,60 @@ async def test_after_wait_writable_a_write_is_not_refused(
         except ThrottledError:
             await throttle.wait_writable()
             throttle.admit_nowait(size)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(1, 11),
+    st.lists(st.tuples(st.binary(max_size=3), st.integers(0, 16 << 10)), max_size=90),
+)
+def test_writes_on_the_spot_owe_what_admitted_ones_owe(
+    tables: int, writes: list[tuple[bytes, int]]
+) -> None:
+    """But for what takes the place of an older version, and for the few of the last look."""
+
+    async def main() -> None:
+        scene = await Scene.make(0.0, tables)
+        throttle, active = scene.throttle, scene.throttle.memtables.active
+        severity = max(0.0, tables / 12 - SMOOTH_FROM) / (1 - SMOOTH_FROM)
+        price = severity**2 / BYTES_A_SECOND_MIN
+        started, largest = trio.current_time(), 0
+        for sequence, (key, size) in enumerate(writes, 1):
+            may = sequence <= throttle.calm_until and active.bytes <= active.calm_bytes
+            if not may and not throttle.may_pass(sequence):
+                await throttle.admit(len(key) + size)
+            active.put(key, (sequence, bytes(size)), sequence, ())
+            largest = max(largest, size + 3)
+        waited = trio.current_time() - started
+        grown = active.bytes - ENTRY_BYTES * len(active)
+        uncounted = SLOWED_WRITES * (largest + SLOWED_BYTES)
+        assert waited >= (grown - uncounted) * price - SLEEP_SECONDS_MIN - 1e-6
+        everything = sum(len(key) + size for key, size in writes)
+        assert waited <= everything * price + 1e-6
+
+    run_seeded(0, main)
+
+
+async def test_whoever_overslept_has_paid_for_what_follows(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = await Scene.make(0.9)
+    sleep = trio.sleep
+    monkeypatch.setattr(trio, "sleep", lambda seconds: sleep(seconds + 0.001))
+
+    waited = sum([await scene.write(BYTES_A_SECOND_MIN // 200) for _ in range(200)])
+
+    assert waited == pytest.approx(0.7**2, rel=0.02)
+
+
+async def test_a_memtable_that_fills_is_told_of_while_nobody_is_slowed() -> None:
+    scene = await Scene.make()
+    throttle = scene.throttle
+
+    for grown in (0, BUDGET // 4 - 1, BUDGET // 4):
+        throttle.memtables.active.bytes = grown
+        assert throttle.may_pass(1)
+        assert throttle.filling._is_set is (grown == BUDGET // 4)
 
 
 async def test_what_was_owed_is_forgotten_once_there_is_no_pressure(

@@ -15,6 +15,7 @@ from tempest.log import (
     capacity_bytes,
 )
 from tempest.log.frame import SECTOR_BYTES, Frame
+from tempest.log.hybrid_log import PIECE_BYTES
 from tests.tempest.log.recording import recording
 from tests.tempest.log.support import FOLDER, STORE_ID, Shelf, scan_all, text_payload
 
@@ -348,3 +349,22 @@ def test_a_segment_has_room_for_what_waits(frames_bytes: int, maximum: int) -> N
 
     assert room >= frames_bytes
     assert room + SECTOR_BYTES >= maximum
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, 3 * PIECE_BYTES + 5, 5 << 20])
+async def test_a_frame_is_written_whole_however_many_pieces_that_takes(
+    size: int,
+) -> None:
+    shelf = await Shelf.make()
+    log = await shelf.log(limit=8 << 20)
+    segment = log.segment
+    assert segment is not None
+    payload = text_payload("x" * (size // 2))
+    frame = log.seal(payload, 1)
+
+    await log.flush()
+
+    data = frame.encode(segment.seed, 0)
+    place = segment.meta.offset(frame.address)
+    assert await segment.file.read_at(place, len(data)) == data
+    assert log.flushed == frame.end
