@@ -125,12 +125,15 @@ class Elsewhere:
         except tempest.NotAStoreError:
             return
         keepsakes = self._life.keepsakes
+        certain = keepsakes.certain()
         keepsakes.listed(listed(infos), keepsakes.kept(), world.model, is_settled=True)
         match recover.what:
             case "backup":
                 await self._restore_backup(recover)
             case _:
                 await self._restore_checkpoint(recover)
+        if not world.is_restored_for_sure:
+            keepsakes.doubt(certain)
 
     async def _restore_checkpoint(self, recover: Recover) -> None:
         keepsakes, world = self._life.keepsakes, self._life.world

@@ -5,11 +5,12 @@ it is read as has to be one moment of that; from then on it has to be read as ex
 
 Invariants
 - What was acknowledged stays until somebody asks for its end; what nobody was told of may be
-  there or not, until it is listed.
+  there or not, until it is listed by who has the store open for writing: a list from elsewhere
+  may tell of an edit of a process that was killed, and a power cut still takes that away.
 - Those that overlap and ask for the same may share one: the earliest of them bounds its cut.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -230,6 +231,18 @@ class Keepsakes:
             raise Violation("checkpoint", f"{known.name!r} was dropped, and is there")
         if info.is_abandoned and info.name in self.line:
             raise Violation("checkpoint", f"{known.name!r} is not abandoned")
+
+    def certain(self) -> set[bytes]:
+        """Return the checkpoints of which it is known whether they are there."""
+        return {
+            one.name for one in self.checkpoints.values() if one.state != "doubtful"
+        }
+
+    def doubt(self, certain: Collection[bytes]) -> None:
+        """Note that a list told of what is visible only: a power cut may undo all but these."""
+        for one in self.checkpoints.values():
+            if one.name not in certain:
+                one.state = "doubtful"
 
     # Going back.
 

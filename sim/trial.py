@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TRIAL_KEY = b"\xff\xff trial"
 KEYS_MAX = 2
+RETIRED = ".old"
 Content = dict[bytes, bytes]
 Ranges = dict[str, list[tuple[int, int]]]
 Action = Callable[[Store, "Found"], Awaitable[None]]
@@ -269,11 +270,18 @@ class Trial:
 def is_predecessor(path: str, hurt: Iterable[str], files: Iterable[str]) -> bool:
     """Whether a manifest is blamed for what stood in the next one, which is gone.
 
-    Its own last edits could be missing just as well: the disk does not tell.
+    Its own last edits could be missing just as well: the disk does not tell. A cut may have left
+    it under both names, and then it is the retired one that tells of a next one.
     """
-    manifests = _manifests(files)
-    is_gone = any(name not in manifests for name in _manifests(hurt))
-    return is_gone and path == max(manifests, default="")
+    names = list(files)
+    left = [
+        name.removesuffix(RETIRED)
+        for name in names
+        if file_kind(name.removesuffix(RETIRED)) == "manifest"
+    ]
+    blamed = path.removesuffix(RETIRED)
+    is_gone = any(name > blamed and name not in names for name in _manifests(hurt))
+    return is_gone and blamed == max(left, default="")
 
 
 def stands_in(hurt: Iterable[str], files: Iterable[str]) -> bool:

@@ -64,8 +64,9 @@ async def list_checkpoints(
 ) -> list[CheckpointInfo]:
     """Return what the manifest in a folder knows of its checkpoints, oldest first.
 
-    Takes no lock, writes nothing, and reads nothing but the manifest. Raises `NotAStoreError`,
-    `CorruptionError` (of the manifest) or `StorageError`.
+    Takes no lock, writes nothing, and reads nothing but the manifest. So after a kill it may name
+    one that nobody was told of, and that a power cut before the next opening still takes away.
+    Raises `NotAStoreError`, `CorruptionError` (of the manifest) or `StorageError`.
     """
     async with _folder(path, io, DEFAULT_OPTIONS) as place:
         return describe_all((await place.load()).state)

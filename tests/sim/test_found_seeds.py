@@ -5,11 +5,14 @@ from sim import Ending, Latency, Life, Recover, RunResult, Script, run
 from sim.operations import (
     Batch,
     Cancelled,
+    Compact,
     Delete,
     Flush,
     Operation,
     Put,
     PutNowait,
+    Swap,
+    Transfer,
     Update,
 )
 from sim.services import Backup, Checkpoint, Follow
@@ -108,3 +111,43 @@ def test_no_caller_leads_the_manifest_of_an_open_store() -> None:
     )
 
     assert_ok(run(script))
+
+
+def test_a_list_from_elsewhere_may_tell_of_a_checkpoint_that_a_cut_takes_away() -> None:
+    """Seed 4033: its edit had failed and was visible, so a list between two lives named it."""
+    clients: tuple[tuple[Operation, ...], ...] = (
+        (Compact(), Transfer(source=1, target=2, amount=15)),
+        (Swap(place=4, after=3), Checkpoint(), Checkpoint()),
+    )
+    killed = Life(
+        clients=clients,
+        faults=(LateError(at=62, path="store/manifest-*"),),
+        ending=Ending(kind="kill", operations=6),
+    )
+    recover = Recover(io=0, seed=1172935690)
+
+    assert_ok(lived(killed, Life(recover=recover, ending=CLOSED), seed=4033))
+
+
+def test_estimates_are_compared_over_the_same_segments() -> None:
+    """Seed 4051: between the two a mark moved what streams keep, and a segment came in."""
+    followed: tuple[Operation, ...] = (
+        Follow(acknowledge=False),
+        Batch(writes=((b"a", 20), (b"b", 20))),
+        Flush(),
+    )
+    options = (("separated_value_bytes_min", 100), ("stream_retention_bytes", 1000))
+    race = ((), (Put(key=b"race/0", size=0), Delete(key=b"race/0")))
+
+    assert_ok(
+        lived(
+            Life(clients=(followed,), ending=Ending(kind="kill", operations=4)),
+            Life(
+                options=options,
+                latency=Latency(base=0.002),
+                race=race,
+                ending=CLOSED,
+            ),
+            seed=4051,
+        )
+    )

@@ -96,6 +96,25 @@ def test_what_was_acknowledged_is_listed_and_what_was_dropped_is_not() -> None:
         keepsakes.listed([listed(b"c")], [], model)
 
 
+def test_what_a_list_from_elsewhere_told_is_undone_but_for_what_was_certain() -> None:
+    model, keepsakes = model_of(b"one"), Keepsakes()
+    kept = keepsakes.made(b"a", keepsakes.ask(model, SORT), model)
+    dropped = keepsakes.made(b"b", keepsakes.ask(model, SORT), model)
+    dropped.state = "doubtful"
+    certain = keepsakes.certain()
+    keepsakes.listed(
+        [listed(b"a"), listed(b"c")], keepsakes.kept(), model, is_settled=True
+    )
+    keepsakes.doubt(certain)
+
+    assert [one.state for one in keepsakes.checkpoints.values()] == [
+        *("kept", "doubtful", "doubtful")
+    ]
+    found = [listed(b"a"), listed(b"b")]
+    keepsakes.listed(found, keepsakes.kept(), model, is_settled=True)
+    assert keepsakes.kept() == [dropped, kept]
+
+
 def test_a_restored_store_comes_from_what_is_older_only() -> None:
     model, keepsakes = model_of(b"one"), Keepsakes()
     for name in (b"c1", b"c2", b"c3"):

@@ -139,8 +139,18 @@ def test_a_manifest_may_be_blamed_for_its_successor() -> None:
 
     assert is_predecessor(older, [newer], [older, "store/log-000000000003"])
     assert not is_predecessor(older, [newer], [older, newer])
+    assert not is_predecessor(newer, [older], [newer])
     assert not is_predecessor("store/log-000000000003", [newer], [older])
     assert not is_predecessor(older, ["store/table-000000000004"], [older])
+
+
+def test_a_manifest_under_both_names_is_blamed_by_its_retired_one() -> None:
+    """Seed 19587: a cut had undone half of the renaming, and then the newest manifest was gone."""
+    older, newer = "store/manifest-000000000001", "store/manifest-000000000002"
+
+    assert is_predecessor(f"{older}.old", [newer], [older, f"{older}.old"])
+    assert not is_predecessor(f"{older}.old", [newer], [f"{older}.old", newer])
+    assert not is_predecessor(f"{older}.old", [], [older, f"{older}.old"])
 
 
 def test_a_manifest_that_was_not_retired_stands_in_for_the_one_that_is_gone() -> None:
