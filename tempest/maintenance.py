@@ -108,6 +108,7 @@ class Maintenance(Collecting, Removing):
             self.note_growth()
         if self.coordinator.is_paused:
             self.coordinator.look_again()
+            self.wake(Work.COMPACTION)  # it may have become urgent
 
     async def run(self, work: Work) -> None:
         """Do work of this kind whenever it is due. Runs until cancelled, or the store closes."""

@@ -6,7 +6,7 @@ Invariants
 - Nothing but `TempestError`, `trio.WouldBlock`, `TypeError` and cancellation leaves it.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import trio
@@ -59,7 +59,8 @@ class Store(
         self._visibility = reading.reader.visibility
         self._find_nowait = reading.reader.get_nowait
         self._spot = None if engine is None else engine.writer.spot
-        self._write_here = self._spot.step(options.durability) if self._spot else never
+        self._write_here = self._step(options.durability)
+        self._write_now = self._step_nowait(options.durability)
 
     @property
     def path(self) -> str:
@@ -120,7 +121,9 @@ class Store(
         `wait_writable` then.
         """
         if type(key) is type(value) is bytes:
-            step = self._write_here if durability is None else self._step(durability)
+            step = (
+                self._write_now if durability is None else self._step_nowait(durability)
+            )
             sequence = step(key, value)
             if sequence is not None:
                 if self._visibility.visible < sequence:
@@ -300,14 +303,18 @@ class Store(
         with translated():
             await writer.finish_update(key, old, value, self._level(durability))
 
+    def _step_nowait(self, durability: Durability) -> Step:
+        """Return what does so and leaves nothing to wait for."""
+        return never if durability is Durability.DISK else self._step(durability)
+
     def _step(self, durability: Durability) -> Step:
         """Return what writes at a level that was asked for, if that can be on the spot."""
         return never if self._spot is None else self._spot.step(durability)
 
-    async def _finish(self, sequence: int) -> None:
+    def _finish(self, sequence: int) -> Coroutine[object, object, None]:
         """Wait for what was written on the spot if it is not visible yet, and give way."""
-        with translated():
-            await self._writable("finish").writer.finish(sequence)
+        assert self._engine is not None, "nothing is written without an engine"
+        return self._engine.writer.finish(sequence)
 
     async def _write(
         self,

@@ -3,7 +3,8 @@
     MEMORY   in place in the open frame; visible at once if nothing before it is pending
     OS       sealed and handed to the operating system on the spot while nothing else is on its
              way, else by the committer
-    DISK     by the committer's next sync, together with everybody who waits
+    DISK     by the committer's next sync, together with everybody who waits; the first of a group
+             goes to the operating system on the spot
 
 Invariants
 - A write takes effect when it enters the open frame. Cancelled before: nothing happened.
@@ -208,8 +209,17 @@ class Writer:
 
     async def finish(self, sequence: int) -> None:
         """Wait for a write that was made on the spot, if need be, and give way."""
-        await self._wait(sequence)
-        await self.fairness.spend(0)
+        visibility = self._visibility
+        if visibility.visible < sequence:
+            health = self.throttle.health
+            if health.is_log_lost or health.is_over:
+                raise health.outcome_unknown()
+            self.committer.work.set()
+            await visibility.wait(sequence)
+        else:
+            self.committer.note_growth()
+        if self.fairness.left < 0:
+            await self.fairness.give_way()
 
     async def wait_visible(self, sequence: int) -> None:
         """Wait until what was taken in with this sequence has reached its level."""

@@ -1,7 +1,8 @@
 """How the backend makes one blocking call on behalf of one operation.
 
-Each call is a cancellation point, refuses in a forked child, runs in a thread (or, in a worker
-process, where nothing else waits, on the calling thread), and has its errors translated.
+Each call is a cancellation point, refuses in a forked child, runs in a thread (a sync in the kernel,
+where that can; in a worker process, where nothing else waits, all run on the calling thread), and
+has its errors translated.
 
 Invariants
 - Reads, changes of bytes and changes of names have limiters of their own: a device that is stuck
@@ -20,6 +21,7 @@ import trio
 from io_backends.errors import DeviceError
 from io_backends.file import fork
 from io_backends.file.kept import KeptThreads
+from io_backends.file.kernel_syncs import KernelSyncs
 from io_backends.file.threads import hand_to_thread, run_in_thread
 from io_backends.file.translate import translated, translating
 
@@ -39,6 +41,7 @@ class Calls:
         self._changes = trio.CapacityLimiter(changes_max)
         self._names = trio.CapacityLimiter(changes_max)
         self._kept = KeptThreads()
+        self._kernel = KernelSyncs(changes_max)
         self._waiting: list[Callable[[], None]] = []
 
     async def read(
@@ -71,6 +74,17 @@ class Calls:
             raise translated(error, operation, path) from error
         except ValueError as error:
             raise DeviceError(operation, path, errno.EINVAL, str(error)) from error
+
+    async def sync(self, path: str, number: int, function: Callable[[], None]) -> None:
+        """Sync the file with this descriptor, which is open now; `function` does so in a thread."""
+        if not self.direct:
+            await self._enter("sync", path)
+            try:
+                if await self._kernel.sync(number, self._patience_seconds):
+                    return
+            except OSError as error:
+                raise translated(error, "sync", path) from error
+        await self.change("sync", path, function)
 
     async def _change_in_thread(self, function: Callable[[], None]) -> None:
         limiter, call = self._changes, object()

@@ -122,7 +122,7 @@ class FileHandle:
                 sync_file(number)
 
         self._check("sync")
-        await self._calls.change("sync", self._path, sync)
+        await self._calls.sync(self._path, self._number, sync)
 
     async def truncate(self, length: int) -> None:
         def truncate() -> None:

@@ -16,12 +16,11 @@ Invariants
 from collections.abc import Iterator
 from itertools import pairwise
 
-import attrs
+from msgspec import Struct
 
 
-@attrs.frozen(kw_only=True)
-class Regions:
-    """Where the regions begin: addresses of one moment."""
+class Regions(Struct, frozen=True, kw_only=True, gc=False):
+    """Where the regions begin: addresses of one moment. Every commit makes one."""
 
     begin: int
     replay_from: int
@@ -63,10 +62,10 @@ class Regions:
 
     def moves_back(self, before: "Regions") -> Iterator[str]:
         """Yield which watermarks lie below where they were."""
-        for field in attrs.fields(Regions):
-            old, new = getattr(before, field.name), getattr(self, field.name)
+        for name in self.__struct_fields__:
+            old, new = getattr(before, name), getattr(self, name)
             if new < old:
-                yield f"{field.name} moved back from {old} to {new}"
+                yield f"{name} moved back from {old} to {new}"
 
 
 class Watermarks:

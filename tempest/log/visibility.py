@@ -4,6 +4,9 @@ A write that promised OS or DISK level is a *blocker* from the moment it enters 
 until its level is reached. Readers see everything before the first blocker. Whoever waits for a
 write waits for the visible sequence to reach it.
 
+Blockers of one kind that follow each other are kept as one: a watermark only ever stops where a
+frame ends, and a write is in one frame as a whole, so what is reached of them can be cut off.
+
 Invariants
 - `visible` never moves backwards and never passes a blocker.
 - Waiters are woken in sequence order; a cancelled waiter changes nothing but itself.
@@ -12,19 +15,25 @@ Invariants
 from collections import deque
 from collections.abc import Callable
 
-import attrs
 import outcome
 import trio
 from msgspec import Struct
+from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
 
-@attrs.define(eq=False)
 class _Waiter:
-    sequence: int
-    task: trio.lowlevel.Task | None
+    __slots__ = ("sequence", "task")
+
+    def __init__(self, sequence: int, task: trio.lowlevel.Task) -> None:
+        self.sequence = sequence
+        self.task: trio.lowlevel.Task | None = task
+
+    def give_up(self, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+        self.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
-class _Blocker(Struct, frozen=True, gc=False):
+class _Blocker(Struct, gc=False):
     first: int
     last: int
     synced: bool  # needs a sync, else only the operating system
@@ -38,6 +47,7 @@ class Visibility:
         self.visible = sequence
         self.flushed = sequence
         self.durable = sequence
+        self.woken = 0  # how many the last step forward has woken
         self.blockers: deque[_Blocker] = deque()
         self._waiters: deque[_Waiter] = deque()
 
@@ -49,11 +59,20 @@ class Visibility:
     @property
     def wants_sync(self) -> bool:
         """Whether some write waits for a sync."""
-        return any(blocker.synced for blocker in self.blockers)
+        for blocker in self.blockers:  # noqa: SIM110 - a generator takes as long as five of them
+            if blocker.synced:
+                return True
+        return False
 
     def block(self, first: int, last: int, *, synced: bool) -> None:
         """Hide the sequences first..last until they are flushed (or synced)."""
-        self.blockers.append(_Blocker(first, last, synced))
+        blockers = self.blockers
+        if blockers:
+            newest = blockers[-1]
+            if newest.last + 1 == first and newest.synced is synced:
+                newest.last = last
+                return
+        blockers.append(_Blocker(first, last, synced))
 
     def advance(self) -> None:
         """Move `visible` as far as the watermarks allow, and wake who waited for that."""
@@ -62,29 +81,28 @@ class Visibility:
             first = blockers[0]
             reached = self.durable if first.synced else self.flushed
             if reached < first.last:
+                first.first = max(first.first, reached + 1)
                 break
             blockers.popleft()
-        self.visible = blockers[0].first - 1 if blockers else self.last
-        while self._waiters and self._waiters[0].sequence <= self.visible:
-            task = self._waiters.popleft().task
+        self.visible = visible = blockers[0].first - 1 if blockers else self.last
+        waiters = self._waiters
+        self.woken = len(waiters)
+        while waiters and waiters[0].sequence <= visible:
+            task = waiters.popleft().task
             if task is not None:
-                trio.lowlevel.reschedule(task)
+                reschedule(task)
+        self.woken -= len(waiters)
 
     async def wait(self, sequence: int) -> None:
         """Wait until `sequence` is visible. Cancellation gives up only the wait."""
         if self.visible >= sequence:
             return
-        waiter = _Waiter(sequence, trio.lowlevel.current_task())
-        if not self._waiters or self._waiters[-1].sequence <= sequence:
-            self._waiters.append(waiter)
+        waiter, waiters = _Waiter(sequence, current_task()), self._waiters
+        if not waiters or waiters[-1].sequence <= sequence:
+            waiters.append(waiter)
         else:
             self._insert(waiter)
-
-        def give_up(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
-            waiter.task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(give_up)
+        await wait_task_rescheduled(waiter.give_up)
 
     def fail(self, error: Callable[[], Exception]) -> None:
         """Wake everybody who waits with an error of their own."""

@@ -12,7 +12,7 @@ from io_backends.errors import (
     EndOfFileError,
     NoSpaceError,
 )
-from io_backends.file import FileIo
+from io_backends.file import FileIo, kernel_syncs
 from io_backends.file.handle import WRITE_NOWAIT_BYTES_MAX
 from io_backends.protocol import File, Io
 
@@ -240,6 +240,7 @@ async def test_a_write_that_breaks_off_half_way_is_an_error(
 async def test_a_failed_sync_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(kernel_syncs, "_NUMBERS", {})
     file = await new_file(tmp_path)
 
     def fails_once(_: int) -> None:

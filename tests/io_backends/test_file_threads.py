@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from io_backends.errors import ClosedFileError, DeviceError, LockedError
-from io_backends.file import FileIo
+from io_backends.file import FileIo, kernel_syncs
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="looks for open descriptors in /proc"
@@ -47,6 +47,11 @@ class Stuck:
 
     async def left(self) -> None:
         assert await trio.to_thread.run_sync(self._left.wait, SECONDS_MAX)
+
+
+@pytest.fixture(autouse=True)
+def _syncs_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_syncs, "_NUMBERS", {})
 
 
 @pytest.fixture

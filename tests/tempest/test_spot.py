@@ -41,7 +41,7 @@ OPERATIONS = st.one_of(
 
 def slow_down(store: Store, kind: type[Spot]) -> None:
     """Leave nothing but the general way."""
-    store._write_here = never
+    store._write_here = store._write_now = never
     store._spot = None
     writer = engine_of(store).writer
     writer.spot = kind(writer.committer, writer.positions, writer.throttle)
@@ -160,9 +160,7 @@ CASES = given(
     st.lists(OPERATIONS, max_size=30),
     st.builds(
         changed,
-        st.sampled_from(
-            [Options(durability=Durability.OS), Options(durability=Durability.MEMORY)]
-        ),
+        st.sampled_from([Options(durability=level) for level in Durability]),
         st.sampled_from([{}, {"segment_bytes_max": 2048}, {"unsynced_bytes_max": 700}]),
     ),
 )

@@ -1,8 +1,8 @@
 """The log's watermarks: in order, and never back."""
 
-import attrs
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from tempest.log import Regions, Watermarks
 
@@ -32,11 +32,11 @@ def test_no_watermark_moves_back(addresses: list[int], data: st.DataObject) -> N
     value = getattr(before, name)
     if value:
         with pytest.raises(AssertionError, match="watermarks"):
-            watermarks.note(attrs.evolve(before, **{name: value - 1}))
+            watermarks.note(replace(before, **{name: value - 1}))
 
 
 def test_the_same_again_is_no_move_back() -> None:
     watermarks = Watermarks()
     first = watermarks.note(regions([1, 2, 3, 4, 5, 6], 2))
     assert watermarks.note(first) == first
-    assert watermarks.note(attrs.evolve(first, tail=9)).tail == 9
+    assert watermarks.note(replace(first, tail=9)).tail == 9

@@ -1,0 +1,219 @@
+"""Syncs by the kernel: they end as a thread's do, and whatever it does not take goes to a thread."""
+
+import ctypes
+import errno
+import gc
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from io_backends.errors import DeviceError
+from io_backends.file import FileIo, kernel_syncs
+from io_backends.file.calls import Calls
+from io_backends.file.handle import FileHandle
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
+SECONDS_MAX = 20
+SETUP, DESTROY, GETEVENTS, SUBMIT = range(4)
+
+
+class Kernel:
+    """Stands in for the kernel: takes calls, and ends them when the test says so."""
+
+    def __init__(self, refuses: int | None = None) -> None:
+        self.refuses = refuses
+        self.made: list[int] = []
+        self._ends: dict[int, int] = {}  # results by bell
+        self.bells: list[int] = []
+
+    def __call__(self, number: object, *arguments: object) -> int:
+        call = number.value  # type: ignore[attr-defined]
+        self.made.append(call)
+        if call == self.refuses:
+            return -1
+        if call == SUBMIT:
+            address = arguments[2][0]  # type: ignore[index]
+            request = ctypes.string_at(address, 64)
+            *_, bell = kernel_syncs._REQUEST.unpack(request)
+            self.bells.append(bell)
+            return 1
+        if call == GETEVENTS:
+            if not self._ends:
+                return 0
+            _, result = self._ends.popitem()
+            kernel_syncs._EVENT.pack_into(arguments[3], 0, 0, 0, result, 0)  # type: ignore[arg-type]
+            return 1
+        return 0
+
+    def end(self, result: int = 0) -> None:
+        """End the newest call."""
+        self._ends[self.bells[-1]] = result
+        os.eventfd_write(self.bells[-1], 1)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    kernel = Kernel()
+    monkeypatch.setattr(kernel_syncs, "_system_call", kernel)
+    numbers = {kernel_syncs._MACHINE: (SETUP, DESTROY, GETEVENTS, SUBMIT)}
+    monkeypatch.setattr(kernel_syncs, "_NUMBERS", numbers)
+    return kernel
+
+
+class Threads:
+    """Counts the syncs that were left to threads."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def make_calls(patience_seconds: float = SECONDS_MAX, changes_max: int = 2) -> Calls:
+    return Calls(
+        reads_max=2,
+        changes_max=changes_max,
+        patience_seconds=patience_seconds,
+        direct=False,
+    )
+
+
+async def started(kernel: Kernel, count: int) -> None:
+    with trio.fail_after(SECONDS_MAX):
+        while kernel.made.count(SUBMIT) < count:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+
+
+async def new_file(folder: Path, io: FileIo | None = None) -> FileHandle:
+    return await (io or FileIo()).create_exclusive(str(folder / "file"))
+
+
+async def test_the_kernel_takes_syncs_one_after_the_other_and_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", made.append)
+    io = FileIo(changes_max=4)
+    file = await new_file(tmp_path, io)
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            await file.write_at(0, bytes(1000))
+            await file.sync()
+            nursery.start_soon(file.sync)
+    calls = io._calls._kernel
+    if not calls._idle:
+        pytest.skip("this kernel takes none")
+    assert calls._idle[0].is_busy is False
+    await file.aclose()
+
+
+async def test_after_a_slow_call_the_processor_is_not_given_away_for_a_while(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yields: list[int] = []
+    monkeypatch.setattr(os, "sched_yield", lambda: yields.append(0))
+    monkeypatch.setattr(kernel_syncs, "YIELDS_LEFT_OUT", 2)
+    calls, threads = make_calls(), Threads()
+    for count, yielded in enumerate((1, 1, 1, 2, 3), 1):
+        limit = -1.0 if count == 1 else SECONDS_MAX
+        monkeypatch.setattr(kernel_syncs, "YIELDED_SECONDS_MAX", limit)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(calls.sync, "x", 7, threads)
+            await started(kernel, count)
+            kernel.end()
+        assert len(yields) == yielded
+    assert not threads.count
+    assert len(set(kernel.bells)) == 1
+
+
+async def test_what_the_kernel_says_of_a_failure_is_an_io_error(kernel: Kernel) -> None:
+    calls, threads = make_calls(), Threads()
+    async with trio.open_nursery() as nursery:
+
+        async def fails() -> None:
+            with pytest.raises(DeviceError, match="Input/output error"):
+                await calls.sync("x", 7, threads)
+
+        nursery.start_soon(fails)
+        await started(kernel, 1)
+        kernel.end(-errno.EIO)
+    assert not threads.count
+
+
+@pytest.mark.parametrize("refuses", [SETUP, SUBMIT])
+async def test_what_the_kernel_does_not_take_is_done_by_a_thread(
+    kernel: Kernel, refuses: int
+) -> None:
+    kernel.refuses = refuses
+    calls, threads = make_calls(), Threads()
+    for _ in range(2):
+        await calls.sync("x", 7, threads)
+    assert threads.count == 2
+    assert kernel.made.count(SETUP) == 1
+
+
+async def test_a_bad_descriptor_is_reported_by_the_thread(tmp_path: Path) -> None:
+    calls = make_calls()
+
+    def sync() -> None:
+        os.fdatasync(999_999)
+
+    with pytest.raises(DeviceError, match="Bad file descriptor"):
+        await calls.sync("x", 999_999, sync)
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["stuck", "slow"])
+async def test_a_cancelled_caller_waits_for_a_while_and_leaves_then(
+    kernel: Kernel, ends: bool
+) -> None:
+    calls = make_calls(SECONDS_MAX if ends else 0.01, changes_max=1)
+    threads, results = Threads(), list[str]()
+
+    async def cancelled() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            with trio.CancelScope(shield=True) as shield:
+                nursery.start_soon(unshield, shield)
+                await calls.sync("x", 7, threads)
+            results.append("returned")
+
+    async def unshield(shield: trio.CancelScope) -> None:
+        await started(kernel, 1)
+        shield.shield = False
+        if ends:
+            await trio.testing.wait_all_tasks_blocked()
+            kernel.end()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cancelled)
+    if ends:
+        assert results == ["returned"]
+        return
+    assert not results
+    await calls.sync("x", 7, threads)  # the only slot is at a call still
+    assert threads.count == 1
+    kernel.end()
+    await trio.testing.wait_all_tasks_blocked()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(calls.sync, "x", 7, threads)
+        await started(kernel, 2)
+        kernel.end()
+    assert threads.count == 1
+
+
+async def test_a_backend_that_is_gone_gives_everything_back(
+    kernel: Kernel,
+) -> None:
+    calls = make_calls()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(calls.sync, "x", 7, Threads())
+        await started(kernel, 1)
+        kernel.end()
+    del calls
+    gc.collect()
+    assert kernel.made.count(SETUP) == kernel.made.count(DESTROY) == 1
