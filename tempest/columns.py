@@ -272,7 +272,9 @@ def _check(columns: Columns, path: str, keyspace_max: int) -> None:
     if len(columns.values) != count:
         raise ValueError(f"{count} keys but {len(columns.values)} values")
     deltas = columns.sequence_deltas
-    if deltas and (not count or len(deltas) not in {count * width for width in _CODES}):
+    if deltas and (
+        not count or len(deltas) % count or len(deltas) // count not in _CODES
+    ):
         raise ValueError(f"{len(deltas)} bytes of sequences for {count} entries")
     if not 0 <= columns.sequence_base <= SEQUENCE_MAX:
         raise ValueError(f"sequence base {columns.sequence_base} is out of bounds")

@@ -52,7 +52,9 @@ def bounds(
 ) -> tuple[bytes, bytes | None]:
     """Combine a scan's arguments into [low, high); `high` None means "to the end"."""
     for bound in (prefix, start, stop):
-        if bound is not None:
+        if bound is not None and (
+            type(bound) is not bytes or len(bound) > KEY_BYTES_MAX
+        ):
             check_key(bound)
     low, high = start or b"", stop
     if prefix is not None:

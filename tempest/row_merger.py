@@ -34,6 +34,10 @@ from tempest.row_heads import (
 )
 
 ROWS_STEP = 256
+ROWS_STEP_MAX = (
+    1024  # of a long scan: a step costs as much as 100 rows, so fewer of them
+)
+_PARTS_STEP = 16  # blocks, or stretches of them
 _FEW = 8  # a row put into a list costs about as much as eight that pass through a dict
 
 
@@ -69,7 +73,7 @@ class RowMerger:
             for part in found:
                 total += len(part[0])
                 parts.append(part)
-            if count == ROWS_STEP and 2 * total >= count:
+            if count >= ROWS_STEP and (2 * total >= count or len(parts) > _PARTS_STEP):
                 break  # whole blocks are cheaper than full steps
         if total > count:
             self._cut_off(parts, total - count)

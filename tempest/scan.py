@@ -9,8 +9,8 @@ Invariants
   nobody reads from it any more; unless all its rows are in hand before anything else can happen.
 - It is read by one task at a time: a second one gets `trio.BusyResourceError`.
 - Of separated values, which a scan of keys never reads, about `STEP_BYTES` are held at once.
-- Rows are handed out without a checkpoint; at least every 256 rows it checks for cancellation and
-  counts work.
+- Rows are handed out without a checkpoint; at least every 1024 rows, or 16 blocks, it checks for
+  cancellation and counts work.
 - A step that fails or is cancelled skips nothing. It waits for the device, and fails, only if it
   has nothing to give.
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from io_backends import IoError
-from tempest.errors import CorruptionError, InvalidError, NotOpenError
+from tempest.errors import CorruptionError, NotOpenError
 from tempest.fairness import BYTES_A_UNIT, Fairness, must_check
 from tempest.pointers import Pointer, decode_pointer
 from tempest.reader import Reader
@@ -34,8 +34,8 @@ from tempest.row_heads import (
     Separated,
     TableHead,
 )
-from tempest.row_merger import ROWS_STEP, RowMerger
-from tempest.short_scan import short_scan
+from tempest.row_merger import ROWS_STEP, ROWS_STEP_MAX, RowMerger
+from tempest.short_scan import Lists, short_scan
 from tempest.snapshot import Positions
 from tempest.table import TableCursor, TableMeta
 from tempest.translate import translate
@@ -63,6 +63,40 @@ class ScanParts:
         self.check_open = check_open
         self._version: Version | None = None
         self._runs: list[Sequence[TableMeta]] = []
+        self._visibility = reader.visibility
+        self._memory = reader.memtables
+
+    def at(self, fixed: int | None) -> int:
+        """Return the sequence to read at; the visible one if none is fixed."""
+        return self._visibility.visible if fixed is None else fixed
+
+    def memtables(self) -> "list[Memtable]":
+        """Return the memtables that hold anything, newest first."""
+        memory = self._memory
+        if not memory.waiting:  # the usual case, 0.2 us less
+            return [memory.active] if memory.active.newest else []
+        return [table for table in memory.newest_first if table.newest]
+
+    def few(self, wanted: Range, at: int) -> Lists | None:
+        """Return all rows of a range that has few if nothing must be awaited for them.
+
+        Nobody has to keep anything then: that is most of what a short scan would cost.
+        """
+        limit = wanted.limit
+        if limit is None or limit > ROWS_STEP:
+            return None
+        reader, fairness = self.reader, self.fairness
+        rows = short_scan(
+            self.memtables(),
+            reader.tables,
+            self.runs(reader.manifest.current),
+            wanted,
+            at,
+            fairness,
+        )
+        if rows is not None:
+            fairness.left -= 2 + len(rows[0]) // 4
+        return rows
 
     def runs(self, version: "Version") -> list[Sequence[TableMeta]]:
         """Return the runs of tables of a version that do not overlap within, newest first."""
@@ -77,68 +111,32 @@ class Scan:
     """Fetches rows of a range, a step at a time. Opened and closed by `Rows`."""
 
     __slots__ = (
-        "_at",
         "_is_busy",
         "_is_pinned",
         "_memtables",
         "_merger",
         "_parts",
         "_position",
+        "_rows_step",
         "_version",
         "_wanted",
-        "fairness",
         "is_closed",
         "left",
     )
 
-    def __init__(self, parts: ScanParts, wanted: Range, at: int | None) -> None:
+    def __init__(self, parts: ScanParts, wanted: Range, at: int) -> None:
+        """Take a position and pin the files; synchronous, so it sees one moment."""
         self._parts = parts
-        self.fairness = parts.fairness
         self._wanted = wanted
-        self._at = at
-        self._position = 0
-        self._version: Version | None = None
-        self._memtables: list[Memtable] = []
+        self._memtables = parts.memtables()
+        self._position = parts.positions.take(at)
+        self._version = parts.reader.manifest.pin()
+        self._is_pinned = True
         self._merger: RowMerger | None = None
-        self._is_pinned = False
+        self._rows_step = ROWS_STEP
         self._is_busy = False
         self.is_closed = False
-        self.left: int | None = None  # rows that may still come, if that is limited
-
-    def open(self) -> list[RowPart]:
-        """Take a position and pin the files; synchronous, so it sees one moment.
-
-        Few rows that are all in memory are returned at once: nobody has to keep anything then.
-        That is counted as work; who opens gives way if need be.
-        """
-        parts = self._parts
-        parts.check_open()
-        if self._version is not None:
-            raise InvalidError("the scan is open already", "Make another one")
-        reader, limit = parts.reader, self._wanted.limit
-        at = reader.visibility.visible if self._at is None else self._at
-        self._position = at
-        self._version = reader.manifest.current
-        self._memtables = [
-            table for table in reader.memtables.newest_first if len(table)
-        ]
-        if limit is not None and limit <= ROWS_STEP:
-            rows = short_scan(
-                self._memtables,
-                reader.tables,
-                parts.runs(self._version),
-                self._wanted,
-                at,
-            )
-            if rows is not None:
-                parts.fairness.left -= 2 + len(rows[0]) // 4
-                self.left = 0
-                return [(*rows, 0)]
-        self.left = limit
-        self._position = parts.positions.take(at)
-        self._version = reader.manifest.pin()
-        self._is_pinned = True
-        return []
+        self.left = wanted.limit  # rows that may still come, if that is limited
 
     def close(self) -> None:
         """Give the position and the files back; a step that runs does it at its end. Idempotent."""
@@ -146,14 +144,14 @@ class Scan:
         self.left = None
         if self._is_busy:
             return
-        if self._is_pinned and self._version is not None:
+        if self._is_pinned:
             self._is_pinned = False
             self._parts.reader.manifest.unpin(self._version)
             self._parts.positions.release(self._position)
         self._merger = None
 
     async def step(self, rows_max: int) -> list[RowPart]:
-        """Return the next rows, at most `rows_max` and 256; none at the end."""
+        """Return the next rows, at most `rows_max`, 256 and then 1024; none at the end."""
         parts = self._parts
         parts.check_open()
         if self._is_busy:
@@ -169,7 +167,9 @@ class Scan:
             count = rows_in(found)
             if self.left is not None:
                 self.left -= count
-            parts.fairness.left -= 2 + count // 4 + size // BYTES_A_UNIT
+            parts.fairness.left -= (
+                2 + count // 4 + 4 * len(found) + size // BYTES_A_UNIT
+            )
             if parts.fairness.left < 0:
                 await parts.fairness.give_way()
         finally:
@@ -180,9 +180,10 @@ class Scan:
 
     async def _fetch(self, count: int) -> list[RowPart]:
         """Return some of the next rows, in the scan's direction; none at the end."""
-        count = min(count, ROWS_STEP)
+        count = min(count, self._rows_step)
         if self.left is not None and self.left < count:
             count = self.left
+        self._rows_step = ROWS_STEP_MAX
         try:
             merger = self._merger or await self._begin()
             while True:
@@ -205,8 +206,7 @@ class Scan:
 
     async def _begin(self) -> RowMerger:
         """Stand at the beginning of the range, or find that the scan is not open."""
-        if not self._is_pinned or self._version is None:
-            raise NotOpenError("scan")
+        self._check_not_closed()
         wanted, at = self._wanted, self._position
         start, stop, reverse = wanted.start, wanted.stop, wanted.reverse
         heads: list[Head] = []
@@ -215,7 +215,12 @@ class Scan:
             heads.append(MemtableHead(memtable, start, stop, reverse=reverse, at=at))
         for run in self._parts.runs(self._version):
             cursor = TableCursor(
-                self._parts.reader.tables, run, start, stop, reverse=reverse
+                self._parts.reader.tables,
+                run,
+                start,
+                stop,
+                reverse=reverse,
+                reads_ahead=True,
             )
             if not cursor.is_done:
                 heads.append(TableHead(cursor, start, stop, reverse=reverse, at=at))
@@ -259,7 +264,6 @@ class Scan:
 
     async def _resolve(self, pointer: Pointer) -> bytes:
         self._check_not_closed()
-        assert self._version is not None, "what is not closed has a version"
         return await self._parts.reader.resolve(pointer, self._version)
 
 

@@ -20,7 +20,7 @@ from tempest.options import KEY_BYTES_MAX
 from tempest.reader import ASK, HITS_A_MARK, MANY_KEYS
 from tempest.row_heads import Range
 from tempest.rows import Row, Rows, keys_alone, pairs
-from tempest.scan import Scan, ScanParts
+from tempest.scan import ScanParts
 from tempest.table import RowCache
 from tempest.translate import translate
 
@@ -222,13 +222,15 @@ class View:
         The rows are those of the moment at which the block is entered; what is written
         meanwhile is not seen. `rows.chunks(n)` iterates over lists of n rows.
         """
-        if limit is not None:
+        if limit is not None and (type(limit) is not int or limit < 0):
             check_count(limit, 0, "a scan")
         self._check_open()
         low, high = bounds(prefix, start, stop)
         wanted = Range(low, high, reverse, limit, keys_only)
-        scan = Scan(self._scan_parts, wanted, self._fixed_at)
-        return Rows(scan, keys_alone) if keys_only else Rows(scan, pairs)
+        parts, at = self._scan_parts, self._fixed_at
+        if keys_only:
+            return Rows(parts, wanted, at, keys_alone)
+        return Rows(parts, wanted, at, pairs)
 
 
 class Snapshot(View):

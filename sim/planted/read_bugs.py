@@ -149,7 +149,7 @@ READ_BUGS: tuple[Planted, ...] = (
         "scan-limit-counts-from-the-wrong-end",
         "a reverse scan gives the highest rows",
         Edit(
-            "tempest.short_scan:short_scan",
+            "tempest.short_scan:_complete",
             "new = memtable.keys(start, stop, reverse=wanted.reverse, count=count)",
             "new = memtable.keys(start, stop, reverse=False, count=count)",
         ),
@@ -226,7 +226,7 @@ READ_BUGS: tuple[Planted, ...] = (
         "scan-keeps-no-position",
         "what a scan can see is kept until it is closed",
         Edit(
-            "tempest.scan:Scan.open",
+            "tempest.scan:Scan.__init__",
             "self._position = parts.positions.take(at)",
             "self._position = at",
         ),

@@ -10,6 +10,7 @@ Invariants
 """
 
 from bisect import bisect_left
+from typing import TYPE_CHECKING
 
 import trio
 from xxhash import xxh3_64_intdigest
@@ -23,6 +24,9 @@ from tempest.table.filter import MASKS
 from tempest.table.format import decode_block
 from tempest.table.meta import TableMeta
 from tempest.table.parts import TableParts, cut_short, read_parts
+
+if TYPE_CHECKING:
+    from array import array
 
 
 class Table:
@@ -109,6 +113,11 @@ class Table:
         """Return the first block that can hold `key` or a greater one; the count if none."""
         return bisect_left(self._last_keys, key)
 
+    @property
+    def offsets(self) -> "array[int]":
+        """Where in the file each block starts, and where the last one ends. Not to be changed."""
+        return self._index.offsets
+
     def block_offset(self, index: int) -> int:
         """Return where in the file block `index` stands."""
         return self._index.offsets[index]
@@ -189,12 +198,7 @@ class Table:
             self._marks[index] = 1
             self._cache.hits += 1
             return columns
-        offset, length = self._index.offsets[index], self._index.lengths[index]
-        try:
-            data = self._file.read_at_nowait(offset, length)
-        except EndOfFileError as error:
-            raise cut_short(self._file.path, offset) from error
-        return self._take(index, data)
+        return self._take(index, self.read_nowait(index, index + 1))
 
     def held_block(self, index: int) -> Columns | None:
         """Return block `index` if it is in this cache."""
@@ -217,18 +221,43 @@ class Table:
         self._cache.hits += len(held)
         return held
 
+    def holds(self, index: int) -> bool:
+        """Say whether block `index` is in this cache."""
+        return self._slots[index] is not None
+
     async def block(self, index: int) -> Columns:
         """Return block `index`; a checkpoint only if it has to be read from the device."""
         try:
             return self.block_nowait(index)
         except trio.WouldBlock:
             pass
-        offset, length = self._index.offsets[index], self._index.lengths[index]
+        return self._take(index, await self.read(index, index + 1))
+
+    def read_nowait(self, low: int, high: int) -> bytes:
+        """Return the bytes of blocks [low, high) from the system's cache, or `trio.WouldBlock`."""
+        offsets = self._index.offsets
+        start = offsets[low]
         try:
-            data = await self._file.read_at(offset, length)
+            return self._file.read_at_nowait(start, offsets[high] - start)
         except EndOfFileError as error:
-            raise cut_short(self._file.path, offset) from error
-        return self._take(index, data)
+            raise cut_short(self._file.path, start) from error
+
+    async def read(self, low: int, high: int) -> bytes:
+        """Return the bytes of blocks [low, high)."""
+        offsets = self._index.offsets
+        start = offsets[low]
+        try:
+            return await self._file.read_at(start, offsets[high] - start)
+        except EndOfFileError as error:
+            raise cut_short(self._file.path, start) from error
+
+    def block_from(self, index: int, low: int, data: bytes) -> Columns:
+        """Return block `index` out of the bytes that were read from block `low` on."""
+        offsets = self._index.offsets
+        base = offsets[low]
+        return self._take(
+            index, data[offsets[index] - base : offsets[index + 1] - base]
+        )
 
     def drop_blocks(self) -> None:
         """Take the table's blocks out of the cache for good."""

@@ -10,6 +10,7 @@ from io_backends import DeviceError, FailOp, FaultPlan, FaultyIo, OpKind, Virtua
 from sim import run_seeded
 from tempest import Durability
 from tempest.columns import Columns, Kind, make_columns
+from tempest.fairness import Fairness
 from tempest.iterator import Merger, Source, visible_rows
 from tempest.memtable import Memtable
 from tempest.memtable_cursor import MemtableCursor
@@ -70,7 +71,9 @@ class Sources:
                 pass
             heads.append(MemtableHead(memtable, start, stop, reverse=reverse, at=at))
         for run in self.runs:
-            cursor = TableCursor(self.world.tables, run, start, stop, reverse=reverse)
+            cursor = TableCursor(
+                self.world.tables, run, start, stop, reverse=reverse, reads_ahead=True
+            )
             if not cursor.is_done:
                 heads.append(TableHead(cursor, start, stop, reverse=reverse, at=at))
         return RowMerger(heads, reverse=reverse)
@@ -192,7 +195,7 @@ async def test_every_path_gives_the_rows_of_the_plain_merger(
         assert rows[:limit] == expected
         if limit is not None:
             found = short_scan(
-                sources.memtables, world.tables, sources.runs, wanted, at
+                sources.memtables, world.tables, sources.runs, wanted, at, Fairness()
             )
             if found is not None:
                 assert rows_of([(*found, 0)]) == expected
@@ -229,7 +232,9 @@ async def test_a_short_scan_of_plain_rows_in_memory_is_answered_at_once(
     stop_key = None if stop is None else b"%04d" % stop
     wanted = Range(b"%04d" % start, stop_key, reverse, limit)
 
-    found = short_scan(sources.memtables, world.tables, sources.runs, wanted, 2000)
+    found = short_scan(
+        sources.memtables, world.tables, sources.runs, wanted, 2000, Fairness()
+    )
 
     assert found is not None
     assert rows_of([(*found, 0)]) == await sources.plain(wanted, 2000)

@@ -129,6 +129,7 @@ async def test_a_scan_holds_a_bounded_amount_of_values(autojump_clock: object) -
         await store.flush()
         async with store.scan() as rows:
             steps = []
+            assert rows._scan is not None
             while parts := await rows._scan.step(256):
                 steps.append([len(value) for part in parts for value in part[1]])
         assert [size for step in steps for size in step] == [1 << 20] * 12
