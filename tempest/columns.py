@@ -28,6 +28,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from tempest.errors import UnsupportedFormatError
+from tempest.lanes import in_each, lanes_of, packed
 from tempest.pointers import POINTER_BYTES
 
 SEQUENCE_MAX = 2**63 - 1
@@ -141,7 +142,7 @@ _Single = tuple[
     Annotated[bytes, msgspec.Meta(max_length=1)],
     _Empty,
 ]
-_decode_single = msgspec.msgpack.Decoder(_Single).decode
+decode_single = msgspec.msgpack.Decoder(_Single).decode
 
 
 def make_columns(
@@ -154,15 +155,30 @@ def make_columns(
     count = len(keys)
     assert len(values) == len(sequences) == count, "columns differ in length"
     assert len(kinds) in {0, count}, "kinds differ in length"
-    if kinds.count(0) == count:
-        kinds = b""
     if not count:
         return Columns(0, keys, values, 0)
-    base = min(sequences)
-    first = sequences[0]
-    if first == base and list(sequences) == list(range(first, first + count)):
-        return Columns(0, keys, values, first, b"", kinds)
-    return Columns(0, keys, values, base, _pack(sequences, base), kinds)
+    bounds = sequences[0], sequences[-1]
+    if bounds[1] - bounds[0] != count - 1 or not _are_consecutive(sequences):
+        bounds = min(sequences), max(sequences)
+    return narrow_columns(keys, values, sequences, bounds, kinds)
+
+
+def narrow_columns(
+    keys: list[bytes],
+    values: list[bytes],
+    sequences: Sequence[int],
+    bounds: tuple[int, int],
+    kinds: bytes,
+) -> Columns:
+    """Return what `make_columns` does; `bounds` are the least and the greatest sequence."""
+    base, span = bounds[0], bounds[1] - bounds[0]
+    count = len(keys)
+    if kinds.count(0) == count:
+        kinds = b""
+    deltas = b""
+    if sequences[0] != base or span != count - 1 or not _are_consecutive(sequences):
+        deltas = _pack(sequences, base, span)
+    return Columns(0, keys, values, base, deltas, kinds)
 
 
 def ascending_columns(
@@ -181,7 +197,7 @@ def ascending_columns(
             kinds = b""
     deltas = b""
     if sequences[-1] - base != count - 1:
-        deltas = _pack(sequences, base)
+        deltas = _pack(sequences, base, max(sequences) - base)
     return Columns(0, keys, filled, base, deltas, kinds)
 
 
@@ -232,7 +248,7 @@ def join_runs(data: Sequence[bytes]) -> Columns | None:
     # Where every run is one entry, as in the frames of single writes: 0.4 us for each, and 0.9
     # by way of `Columns`. The types of `_Single` are the checks of `_check`.
     try:
-        columns = zip(*map(_decode_single, data), strict=True)
+        columns = zip(*map(decode_single, data), strict=True)
         _, keys, values, sequences, _, parts, _ = columns
     except ValueError:
         return _join_longer(data)
@@ -302,14 +318,17 @@ def _check_kinds(columns: Columns, path: str) -> None:
     )
 
 
-def _pack(sequences: Sequence[int], base: int) -> bytes:
-    """Return the distances from `base` in the narrowest width that holds the largest."""
-    bits = (max(sequences) - base).bit_length()
-    width = 1 if bits <= 8 else 2 if bits <= 16 else 4 if bits <= 32 else 8
-    deltas = array(_CODES[width], [sequence - base for sequence in sequences])
-    if sys.byteorder == "big":
-        deltas.byteswap()
-    return deltas.tobytes()
+def _are_consecutive(sequences: Sequence[int]) -> bool:
+    first = sequences[0]
+    return list(sequences) == list(range(first, first + len(sequences)))
+
+
+def _pack(sequences: Sequence[int], base: int, span: int) -> bytes:
+    """Return the distances from `base`, at most `span`, in the narrowest width that holds it."""
+    width = 1 if span < 1 << 8 else 2 if span < 1 << 16 else 4 if span < 1 << 32 else 8
+    # 0.03 us an entry; a list of the differences 0.05.
+    count = len(sequences)
+    return packed(lanes_of(sequences) - in_each(base, count), count, width)
 
 
 def _unpack(deltas: bytes, count: int) -> "array[int]":

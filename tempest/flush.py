@@ -31,14 +31,7 @@ from tempest.compaction import (
     run,
 )
 from tempest.header import checksum_at
-from tempest.iterator import (
-    KeyRanges,
-    concatenate,
-    drop_shadowed,
-    merge_runs,
-    retain,
-    sort_run,
-)
+from tempest.iterator import KeyRanges, drop_tombstones
 from tempest.log import (
     Frame,
     FrameScanner,
@@ -48,6 +41,7 @@ from tempest.log import (
 )
 from tempest.options import VALUE_BYTES_MAX
 from tempest.pointers import Pointer
+from tempest.sorted_runs import SortedRuns
 
 # Also the best in a worker, where nobody waits for a step: what was decoded is still in the
 # processor's caches when it is sorted. Sorting 54,000 at once costs 0.5 us an entry more.
@@ -110,13 +104,11 @@ class _Runs:
     def __init__(
         self, positions: Sequence[int], separated_value_bytes_min: int
     ) -> None:
-        self._positions = positions
         self._bytes_min = separated_value_bytes_min
         self._parts: list[Columns] = []
         self._parts_entries = 0
-        self.sorted: list[Columns] = []
+        self.sorted = SortedRuns(positions)
         self.entries = 0
-        self.shadowed = 0
 
     async def read(self, scanner: FrameScanner) -> None:
         """Take all frames; others have a turn after each sorted run."""
@@ -148,13 +140,8 @@ class _Runs:
             await trio.lowlevel.checkpoint()
 
     def _sort(self) -> None:
-        if not self._parts_entries:
-            return
-        run = sort_run(concatenate(self._parts), oldest_first=True)
-        run, dropped = drop_shadowed(run, self._positions)
-        self.sorted.append(run)
+        self.sorted.add(self._parts)
         self.entries += self._parts_entries
-        self.shadowed += dropped
         self._parts.clear()
         self._parts_entries = 0
 
@@ -178,14 +165,14 @@ def _separated(
 
 
 async def _merge(job: FlushJob, runs: _Runs, outputs: TableOutputs) -> JobResult:
-    shadowed, tombstones, separated = runs.shadowed, 0, 0
-    for step in merge_runs(runs.sorted[::-1], RUN_ENTRIES):
-        retained = retain(step, job.positions, job.older)
-        await outputs.add(retained.columns)
-        shadowed += retained.shadowed
-        tombstones += retained.tombstones
-        separated += retained.columns.kinds.count(Kind.POINTER)
+    tombstones = separated = 0
+    for step in runs.sorted.steps(RUN_ENTRIES):
+        kept, ended = drop_tombstones(step, job.positions[-1], job.older)
+        await outputs.add(kept)
+        tombstones += ended
+        separated += kept.kinds.count(Kind.POINTER)
         await trio.lowlevel.checkpoint()
+    shadowed = runs.sorted.shadowed
     return JobResult(
         tables=await outputs.finish(),
         entries_in=runs.entries,

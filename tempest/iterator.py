@@ -25,7 +25,6 @@ import attrs
 from tempest.columns import Columns, Kind, wide_columns
 
 ENTRY_BYTES = 64  # what an entry counts for besides its key and value
-SAMPLES_MAX = 4096
 
 _DELETE = int(Kind.DELETE)
 
@@ -166,79 +165,59 @@ def _weight(chunk: Columns) -> int:
 
 def combine(parts: Sequence[Columns]) -> Columns:
     """Merge sorted runs into one; newest first among the parts saves a second sort."""
-    if len(parts) == 1:
-        return parts[0]
-    return sort_run(concatenate(parts))
+    return parts[0] if len(parts) == 1 else _sorted(*_joined(parts))
 
 
 def concatenate(parts: Sequence[Columns]) -> Columns:
     """Join runs end to end."""
-    if len(parts) == 1:
-        return parts[0]
+    return parts[0] if len(parts) == 1 else wide_columns(*_joined(parts))
+
+
+def sort_run(run: Columns) -> Columns:
+    """Sort entries by key, and the versions of a key newest first."""
+    return _sorted(run.keys, run.values, run.sequences(), run.kinds)
+
+
+def _joined(
+    parts: Sequence[Columns],
+) -> tuple[list[bytes], list[bytes], list[int], bytes]:
+    """Return keys, values, sequences and kinds of runs put end to end."""
     kinds = b""
     if any(part.kinds for part in parts):
-        kinds = b"".join(part.kinds or bytes(len(part.keys)) for part in parts)
-    return wide_columns(
-        list(chain.from_iterable(part.keys for part in parts)),
-        list(chain.from_iterable(part.values for part in parts)),
-        list(chain.from_iterable(part.sequences() for part in parts)),
+        kinds = b"".join([part.kinds or bytes(len(part.keys)) for part in parts])
+    return (
+        list(chain.from_iterable([part.keys for part in parts])),
+        list(chain.from_iterable([part.values for part in parts])),
+        list(chain.from_iterable([part.sequences() for part in parts])),
         kinds,
     )
 
 
-def sort_run(run: Columns, *, oldest_first: bool = False) -> Columns:
-    """Sort entries by key, and the versions of a key newest first.
-
-    Say with `oldest_first` in which order versions stand in `run`: it saves a second sort.
-    """
-    keys, sequences = run.keys, run.sequences()
-    count = len(keys)
-    if count < 2:
-        return run
+def _sorted(
+    keys: list[bytes], values: list[bytes], sequences: list[int], kinds: bytes
+) -> Columns:
+    places = range(len(keys))
+    if len(places) < 2:
+        return wide_columns(keys, values, sequences, kinds)
     # The sort is stable and merges ascending stretches in C. If of two versions of a key the
     # newer one came first, as it does where the caller kept an order, that was all.
-    places = range(count)[::-1] if oldest_first else range(count)
     order = sorted(places, key=keys.__getitem__)
     pick = itemgetter(*order)
-    keys, ordered = list(pick(keys)), pick(sequences)
-    if _any_risen(keys, ordered):
+    ordered_keys, ordered = list(pick(keys)), pick(sequences)
+    if _any_risen(ordered_keys, ordered):
         order = sorted(places, key=sequences.__getitem__, reverse=True)
-        pick = itemgetter(*sorted(order, key=run.keys.__getitem__))
+        pick = itemgetter(*sorted(order, key=keys.__getitem__))
         ordered = pick(sequences)
-    kinds = bytes(pick(run.kinds)) if run.kinds else b""
-    return wide_columns(keys, list(pick(run.values)), ordered, kinds)
+    kinds = bytes(pick(kinds)) if kinds else b""
+    return wide_columns(ordered_keys, list(pick(values)), ordered, kinds)
 
 
 def _any_risen(keys: list[bytes], sequences: Sequence[int]) -> bool:
     """Say whether a version stands before a newer one of its key."""
-    repeats = list(_repeats(keys))
-    if True not in repeats:
+    if not any(_repeats(keys)):
         return False
     risen = map(lt, sequences, islice(sequences, 1, None))
-    return any(map(and_, repeats, risen))
-
-
-def merge_runs(runs: Sequence[Columns], entries_target: int) -> Iterator[Columns]:
-    """Merge sorted runs that are all in memory, about `entries_target` entries at a time.
-
-    Cuts come from a sample of the keys, so the steps are equal only about.
-    """
-    runs = [run for run in runs if run.keys]
-    total = sum(len(run.keys) for run in runs)
-    stride = -(-total // SAMPLES_MAX) or 1
-    samples = sorted(chain.from_iterable(run.keys[::stride] for run in runs))
-    step = max(1, entries_target // stride)
-    lows = [0] * len(runs)
-    for cut in chain(samples[step::step], (None,)):
-        parts: list[Columns] = []
-        for index, run in enumerate(runs):
-            low, keys = lows[index], run.keys
-            high = len(keys) if cut is None else bisect_right(keys, cut, low)
-            if low < high:
-                lows[index] = high
-                parts.append(run.part(low, high))
-        if parts:
-            yield combine(parts)
+    return any(map(and_, _repeats(keys), risen))
 
 
 def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], bytes]:
@@ -308,15 +287,15 @@ def retain(columns: Columns, positions: Sequence[int], older: KeyRanges) -> Reta
     """
     assert positions, "the visible sequence is always a position"
     columns, shadowed = drop_shadowed(columns, positions)
-    columns, tombstones = _drop_tombstones(columns, positions[-1], older)
+    columns, tombstones = drop_tombstones(columns, positions[-1], older)
     return Retained(columns, shadowed, tombstones)
 
 
 def drop_shadowed(columns: Columns, positions: Sequence[int]) -> tuple[Columns, int]:
     """Drop versions that no position tells from a newer one; say how many went."""
-    repeats = list(_repeats(columns.keys))
-    if True not in repeats:
+    if not any(_repeats(columns.keys)):
         return columns, 0
+    repeats = list(_repeats(columns.keys))
     if columns.sequence_max() <= positions[0]:
         mask = [True, *map(not_, repeats)]
     else:
@@ -338,9 +317,10 @@ def _told_apart(
         yield not repeat or reader != newer or reader == future
 
 
-def _drop_tombstones(
+def drop_tombstones(
     columns: Columns, visible: int, older: KeyRanges
 ) -> tuple[Columns, int]:
+    """Drop tombstones that everybody sees and that hide nothing; say how many went."""
     if _DELETE not in columns.kinds:
         return columns, 0
     keys, count = columns.keys, len(columns.keys)

@@ -19,7 +19,7 @@ LAYERS = ("io_backends", "journal", "tempest", "sim")
 STEPS = (
     {
         *("errors", "translate", "options", "keys", "header", "wakeup", "fairness"),
-        "position",
+        *("position", "lanes"),
     },
     {
         "columns",
@@ -30,7 +30,7 @@ STEPS = (
         "pointers",
         "read_cache",
     },
-    {"memtable", "memtable_cursor", "memory", "table", "log"},
+    {"memtable", "memtable_cursor", "memory", "table", "log", "sorted_runs"},
     {"row_heads", "row_merger", "short_scan"},
     {"version"},
     {

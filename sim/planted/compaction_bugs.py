@@ -105,7 +105,7 @@ COMPACTION_BUGS: tuple[Planted, ...] = (
         "compaction-ends-every-tombstone",
         "a tombstone stays while anything older of its key is left (R15)",
         Edit(
-            "tempest.iterator:_drop_tombstones",
+            "tempest.iterator:drop_tombstones",
             "if columns.sequence(place) <= visible and keys[place] not in older:",
             "if columns.sequence(place) <= visible:",
         ),

@@ -20,6 +20,7 @@ from xxhash import xxh3_64_intdigest
 
 from tempest.columns import Columns, join_runs
 from tempest.header import CHECKSUM_MASK, CHECKSUM_STRIDE
+from tempest.log.equal_frames import equal_columns, read_equal
 from tempest.log.frame import FRAME_HEADER_BYTES, MAGIC, Frame, FrameHeader
 
 STRETCH_FRAMES = 512  # half a millisecond
@@ -27,6 +28,7 @@ STRETCH_BYTES = 60_000  # with the last frame at most 64 KiB: written without a 
 SMALL_BYTES = 1 << 12  # of a frame's payload
 
 _FIELDS = struct.Struct("<IIQQQQ")
+_U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _HEAD = struct.Struct("<IIQQQQQI")  # a frame's header, and the length of its first run
 
@@ -56,6 +58,9 @@ class Stretch:
 
     def columns(self) -> Columns | None:
         """Return all entries as one run, or None if frames must be looked at one by one."""
+        alike = equal_columns(self.payloads)
+        if alike is not None:
+            return alike
         return join_runs([payload[4:] for payload in self.payloads])
 
     def frames(self) -> Iterator[Frame]:
@@ -142,9 +147,10 @@ def read_stretch(
     start = place
     size = len(window)
     last = min(size - _HEAD.size, place + STRETCH_BYTES)
-    payloads: list[bytes] = []
-    marks: list[int] = []
-    for _ in range(STRETCH_FRAMES):
+    payloads, marks = _read_alike(window, place, address, seed, bytes_max)
+    place += sum(map(len, payloads), FRAME_HEADER_BYTES * len(payloads))
+    address = base + place
+    for _ in range(STRETCH_FRAMES - len(payloads)):
         if place > last:
             break
         magic, length, at, follows, mark, of_payload, of_head, run = unpack(
@@ -166,3 +172,16 @@ def read_stretch(
         place = end
         address = base + end
     return Stretch(base + start, payloads, marks) if payloads else None
+
+
+def _read_alike(
+    window: bytes, place: int, address: int, seed: int, bytes_max: int
+) -> tuple[list[bytes], list[int]]:
+    """Return payloads and marks of the frames at a place as far as they have one length."""
+    if place + _HEAD.size > len(window):
+        return [], []
+    (length,) = _U32.unpack_from(window, place + 4)
+    if length > bytes_max:
+        return [], []
+    count = STRETCH_BYTES // (FRAME_HEADER_BYTES + length) + 1
+    return read_equal(window, place, address, seed, min(count, STRETCH_FRAMES))

@@ -18,19 +18,18 @@ Invariants
 """
 
 from array import array
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from itertools import accumulate, islice
-from operator import add, lt
+from itertools import islice
+from operator import lt
 
 from xxhash import xxh3_64_intdigest
 
-from tempest.columns import Columns, Kind, encode_columns, make_columns
+from tempest.columns import Columns, Kind, encode_columns, narrow_columns
 from tempest.header import FileHeader, FileKind, encode_header, place_seed
 from tempest.options import Compression
-from tempest.table.block import end_of_key, is_sorted, segment_bytes, shadowed_in
-from tempest.table.filter import KEYS_PER_STEP, Filter, empty_filter, fill
+from tempest.table.block import is_sorted, segment_bytes, shadowed_in
+from tempest.table.filter import KEYS_PER_STEP, Filter, FilterBuilder
 from tempest.table.format import (
     FOOTER_SIZE,
     Footer,
@@ -40,9 +39,8 @@ from tempest.table.format import (
 )
 from tempest.table.index import TableIndex, encode_index
 from tempest.table.meta import TableMeta, TableOptions
+from tempest.table.pending import ENTRY_BYTES, Pending
 from tempest.table.properties import encode_properties
-
-_ENTRY_BYTES = 8  # about what an entry costs beside its key and value
 
 
 class TableBuilder:
@@ -53,7 +51,7 @@ class TableBuilder:
         self._header = header
         self._options = options
         self._seed = place_seed(header)
-        self._pending = _Pending()
+        self._pending = Pending()
         self._bytes_written = 0
         self._first_key = b""
         self._last_keys: list[bytes] = []
@@ -102,29 +100,25 @@ class TableBuilder:
         ascends = all(map(lt, keys, islice(keys, 1, None)))
         assert self._follows(keys, sequences, ascends=ascends), "entries come sorted"
         pending.extend(columns, sequences, repeats=not ascends)
-        oldest, newest = min(sequences), max(sequences)
-        self._sequence_min = min(self._sequence_min, oldest)
-        self._sequence_max = max(self._sequence_max, newest)
-        if pending.size < block_bytes:
-            return pieces
-        start = 0
-        for stop in pending.cuts(block_bytes):
-            pieces.append(self._data_block(start, stop))
-            start = stop
-        pending.drop(start)
+        stop = 0
+        for start, stop, size in pending.cuts(block_bytes):
+            pieces.append(self._data_block(start, stop, size))
+        pending.drop(stop)
         return pieces
 
     def finish(self) -> Iterator[bytes]:
         """Yield the rest of the file, empty pieces where others may have a turn."""
-        if self._pending.keys:
-            yield self._data_block(0, len(self._pending.keys))
-            self._pending = _Pending()
+        pending = self._pending
+        if pending.keys:
+            yield self._data_block(0, len(pending.keys), pending.size)
+            self._pending = Pending()
         assert self._last_keys, "a table has at least one entry"
-        bloom = empty_filter(len(self._digests), self._options.filter_bits_per_key)
-        for start in range(0, len(self._digests), KEYS_PER_STEP):
-            fill(bloom, self._digests[start : start + KEYS_PER_STEP])
+        digests = self._digests
+        bloom = FilterBuilder(len(digests), self._options.filter_bits_per_key)
+        for start in range(0, len(digests), KEYS_PER_STEP):
+            bloom.add(digests[start : start + KEYS_PER_STEP])
             yield b""
-        yield self._ending(bloom)
+        yield self._ending(bloom.finish())
 
     def _ending(self, bloom: Filter) -> bytes:
         """Return all that follows the data blocks; from now on there is a meta."""
@@ -167,9 +161,19 @@ class TableBuilder:
             encode_block(self._seed, self._bytes_written, raw, compression)
         )
 
-    def _data_block(self, start: int, stop: int) -> bytes:
+    def _data_block(self, start: int, stop: int, size: int) -> bytes:
         """Encode the pending entries [start, stop) and note what the index must know."""
-        columns = self._pending.part(start, stop)
+        pending = self._pending
+        sequences = pending.sequences[start:stop]
+        ordered = sorted(sequences)  # 0.02 us an entry; `min` and `max` 0.03
+        oldest, newest = ordered[0], ordered[-1]
+        columns = narrow_columns(
+            pending.keys[start:stop],
+            pending.values[start:stop],
+            sequences,
+            (oldest, newest),
+            bytes(pending.kinds[start:stop]),
+        )
         block = self._block(encode_columns(columns), self._options.compression)
         if not self._last_keys:
             self._first_key = columns.keys[0]
@@ -177,10 +181,12 @@ class TableBuilder:
         self._lengths.append(len(block))
         self._checksums.append(block_checksum(block))
         self._digests.extend(map(xxh3_64_intdigest, columns.keys))
-        self._payload_bytes += self._pending.payload_bytes(start, stop)
+        self._payload_bytes += size - ENTRY_BYTES * (stop - start)
+        self._sequence_min = min(self._sequence_min, oldest)
+        self._sequence_max = max(self._sequence_max, newest)
         self._tombstones += columns.kinds.count(Kind.DELETE)
         # Next to no block has any of either, and looking costs 0.02 us an entry.
-        if self._pending.repeats:
+        if pending.repeats:
             self._shadowed += shadowed_in(columns.keys)
         if Kind.POINTER in columns.kinds:
             self._segment_bytes.update(segment_bytes(columns))
@@ -211,68 +217,3 @@ class TableBuilder:
             segments=segments,
             segment_bytes=tuple(self._segment_bytes[number] for number in segments),
         )
-
-
-class _Pending:
-    """Entries that do not yet fill a block, as plain columns.
-
-    `ends` has one number more than there are entries: entry i takes what lies between
-    `ends[i]` and `ends[i + 1]`.
-    """
-
-    def __init__(self) -> None:
-        self.keys: list[bytes] = []
-        self.values: list[bytes] = []
-        self.sequences: list[int] = []
-        self.kinds = bytearray()
-        self.ends = [0]
-        self.repeats = False  # whether a key may be here twice
-
-    @property
-    def size(self) -> int:
-        return self.ends[-1] - self.ends[0]
-
-    def payload_bytes(self, start: int, stop: int) -> int:
-        return self.ends[stop] - self.ends[start] - _ENTRY_BYTES * (stop - start)
-
-    def extend(self, columns: Columns, sequences: list[int], *, repeats: bool) -> None:
-        keys, values = columns.keys, columns.values
-        self.repeats |= repeats or self.keys[-1:] == keys[:1]
-        self.keys += keys
-        self.values += values
-        self.sequences += sequences
-        self.kinds += columns.kinds or bytes(len(keys))
-        sizes = map(add, map(len, keys), map(_ENTRY_BYTES.__add__, map(len, values)))
-        self.ends += accumulate(sizes, initial=self.ends.pop())
-
-    def cuts(self, block_bytes: int) -> Iterator[int]:
-        """Yield where blocks end; what lies behind the last cut waits for more.
-
-        A block takes the entry that fills it, unless that one alone would double it.
-        """
-        keys, ends = self.keys, self.ends
-        start = 0
-        while True:
-            last = bisect_left(ends, ends[start] + block_bytes) - 1
-            if last >= len(keys):
-                return
-            alone = ends[last + 1] - ends[start] > 2 * block_bytes and last > start
-            stop = end_of_key(keys, last if alone else last + 1)
-            if stop >= len(keys):
-                return  # the next entry may be of the same key
-            yield stop
-            start = stop
-
-    def part(self, start: int, stop: int) -> Columns:
-        return make_columns(
-            self.keys[start:stop],
-            self.values[start:stop],
-            self.sequences[start:stop],
-            bytes(self.kinds[start:stop]),
-        )
-
-    def drop(self, count: int) -> None:
-        """Forget the first entries: they are written."""
-        del self.keys[:count], self.values[:count], self.kinds[:count]
-        del self.sequences[:count], self.ends[:count]
-        self.repeats = self.repeats and shadowed_in(self.keys) > 0

@@ -12,7 +12,7 @@ b = x >> 6. A payload of no bytes is no filter: everything may be in the table. 
 keys has one word of zeros: nothing may be.
 
 Measured on the reference machine with 70,000 keys at 10 bits each: a probe costs 0.21 us for an
-absent key (85 in 100 end at the first word) and 0.36 for a present one, building 0.40 a key, and
+absent key (85 in 100 end at the first word) and 0.36 for a present one, building 0.27 a key, and
 1.0 in 100 absent keys pass. The textbook filter (7 bits, double hashing) lets 0.8 pass, at 0.35,
 0.91 and 1.05 us; four bits in a single word cost 0.27, 0.27 and 0.26, but let 1.9 pass.
 
@@ -26,6 +26,8 @@ from array import array
 from collections.abc import Sequence
 
 from xxhash import xxh3_64_intdigest
+
+from tempest.lanes import in_each, lanes_of, numbers_of
 
 KEYS_PER_STEP = 2048
 
@@ -75,19 +77,41 @@ class Filter:
         return words[(digest >> 12 & 0x3FFFFFF) % count] & mask == mask
 
 
-def empty_filter(keys: int, bits_per_key: int) -> Filter:
-    """Return a filter with room for so many keys; none at all for no bits."""
-    if not bits_per_key:
-        return Filter(_EVERYTHING)
-    return Filter(array("Q", bytes(8 * max(1, -(-keys * bits_per_key // 64)))))
+class FilterBuilder:
+    """A filter in the making, with room for so many keys; none at all for no bits."""
 
+    def __init__(self, keys: int, bits_per_key: int) -> None:
+        count = max(1, -(-keys * bits_per_key // 64)) if bits_per_key else 0
+        # A list: an array makes a new number each time it is read, and takes 0.07 us a key more.
+        self._words = [0] * count
+        # With these, x // count is x * inverse >> shift for every x of 26 bits.
+        self._shift = 26 + count.bit_length()
+        self._inverse = -(-(1 << self._shift) // max(1, count))
 
-def fill(bloom: Filter, digests: Sequence[int]) -> None:
-    """Add keys, given by their digests. A step of `KEYS_PER_STEP` takes about 0.8 ms."""
-    words = bloom.words
-    if words is _EVERYTHING:
-        return
-    count, masks = len(words), MASKS
-    for digest in digests:
-        words[(digest >> 38) % count] |= masks[digest & 4095]
-        words[(digest >> 12 & 0x3FFFFFF) % count] |= masks[digest >> 52]
+    def add(self, digests: Sequence[int]) -> None:
+        """Add keys, given by their digests. A step of `KEYS_PER_STEP` takes about 0.6 ms."""
+        words, masks = self._words, MASKS
+        if not words:
+            return
+        count = len(digests)
+        lanes = lanes_of(digests)
+        patterns = in_each(4095, count)
+        one = self._words_of(lanes >> 38, count)
+        other = self._words_of(lanes >> 12, count)
+        one_bits = numbers_of(lanes & patterns, count)
+        other_bits = numbers_of(lanes >> 52 & patterns, count)
+        for i, x, j, y in zip(one, one_bits, other, other_bits, strict=True):
+            words[i] |= masks[x]
+            words[j] |= masks[y]
+
+    def _words_of(self, lanes: int, count: int) -> "array[int]":
+        """Return which word each lane chooses: its lowest 26 bits mod the number of words."""
+        chosen = lanes & in_each(0x3FFFFFF, count)
+        # No lane runs over: 26 bits times at most 27. What shifting brings in from the next
+        # lane is cut off again.
+        quotients = chosen * self._inverse >> self._shift
+        quotients &= in_each((1 << 64 - self._shift) - 1, count)
+        return numbers_of(chosen - quotients * len(self._words), count)
+
+    def finish(self) -> Filter:
+        return Filter(array("Q", self._words) if self._words else _EVERYTHING)

@@ -13,7 +13,6 @@ from tempest.iterator import (
     combine,
     concatenate,
     drop_shadowed,
-    merge_runs,
     retain,
     sort_run,
     visible_rows,
@@ -209,35 +208,6 @@ def test_combining_sorts_whatever_order_the_sources_came_in(
 def test_a_run_in_write_order_is_sorted_newest_first(history: list[Entry]) -> None:
     assert entries_of(sort_run(run_of(history))) == sorted(history)
     assert entries_of(sort_run(run_of(history[::-1]))) == sorted(history)
-
-
-@given(split_histories(), st.integers(1, 20))
-def test_runs_in_memory_merge_in_steps(
-    split: tuple[list[Entry], list[list[Entry]]], target: int
-) -> None:
-    history, sources = split
-
-    steps = list(merge_runs([run_of(source) for source in sources], target))
-
-    assert all(steps)
-    assert [entry for step in steps for entry in entries_of(step)] == sorted(history)
-    assert keys_never_straddle(steps)
-
-
-def test_runs_in_memory_merge_in_steps_of_about_the_target() -> None:
-    runs = [
-        make_columns(
-            [b"%06d" % (key * 50 + index) for key in range(1000)],
-            [b""] * 1000,
-            range(index * 1000, index * 1000 + 1000),
-        )
-        for index in range(50)
-    ]
-
-    sizes = [len(step) for step in merge_runs(runs, 2048)]
-
-    assert sum(sizes) == 50_000
-    assert max(sizes) <= 4096
 
 
 # -------------------------------------------------------------------------------------------------

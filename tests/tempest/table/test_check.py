@@ -5,6 +5,7 @@ import pytest
 
 from tempest.errors import CorruptionError
 from tempest.table import TableBuilder, TableMeta, TableOptions, builder, check_table
+from tempest.table.filter import FilterBuilder
 from tests.tempest.table.support import World, build, puts
 
 
@@ -35,7 +36,7 @@ async def test_entries_out_of_order_are_found(monkeypatch: pytest.MonkeyPatch) -
 async def test_a_filter_that_denies_a_key_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(builder, "fill", lambda *_: None)
+    monkeypatch.setattr(FilterBuilder, "add", lambda *_: None)
     assert "filter denies" in await problem_of(*build(puts(3)))
 
 

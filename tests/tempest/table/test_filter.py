@@ -1,18 +1,21 @@
 """The filter never denies a key that is there, and denies most that are not."""
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given, strategies as st
 from xxhash import xxh3_64_intdigest
 
-from tempest.table.filter import Filter, empty_filter, fill
+from tempest.lanes import lanes_of
+from tempest.table.filter import MASKS, Filter, FilterBuilder
 
 KEYS = st.lists(st.binary(max_size=8), max_size=50)
 
 
 def filter_of(keys: list[bytes], bits_per_key: int = 10) -> Filter:
-    bloom = empty_filter(len(keys), bits_per_key)
-    fill(bloom, list(map(xxh3_64_intdigest, keys)))
-    return bloom
+    bloom = FilterBuilder(len(keys), bits_per_key)
+    bloom.add(list(map(xxh3_64_intdigest, keys)))
+    return bloom.finish()
 
 
 def bits_of(key: bytes, count: int) -> set[int]:
@@ -43,6 +46,36 @@ def test_the_filter_is_what_its_grammar_says(keys: list[bytes], other: bytes) ->
     owned = set().union(*(bits_of(key, count) for key in keys))
     assert int.from_bytes(data, "little") == sum(1 << bit for bit in owned)
     assert Filter.decode(data).may_contain(other) == (bits_of(other, count) <= owned)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.integers(0, 5000), st.integers(1, 64))
+def test_lanes_choose_what_the_grammar_says(
+    digests: list[int], room: int, bits: int
+) -> None:
+    """The plain way beside the fast one: any digests, any number of words."""
+    bloom = FilterBuilder(room, bits)
+    for start in range(0, len(digests), 3):
+        bloom.add(digests[start : start + 3])
+    words = bloom.finish().words
+    expected = [0] * len(words)
+    for digest in digests:
+        expected[(digest >> 38) % len(words)] |= MASKS[digest & 4095]
+        expected[(digest >> 12 & 0x3FFFFFF) % len(words)] |= MASKS[digest >> 52]
+    assert list(words) == expected
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 1000, 2**20 - 1, 2**20, 2**25 + 1, 2**31])
+def test_lanes_divide_exactly(count: int) -> None:
+    bloom = FilterBuilder(0, 1)
+    bloom._shift = 26 + count.bit_length()
+    bloom._inverse = -(-(1 << bloom._shift) // count)
+    words = range(count)  # only its length counts
+    around = {base + d for base in (0, count, 2**26) for d in (-2, -1, 0, 1)}
+    multiples = {count * k + d for k in (3, 7, 2**26 // count) for d in (-1, 0)}
+    numbers = [x for x in sorted(around | multiples) if 0 <= x < 2**26]
+    with patch.object(bloom, "_words", words):
+        found = bloom._words_of(lanes_of(numbers), len(numbers))
+    assert list(found) == [x % count for x in numbers]
 
 
 def test_the_bytes_of_a_filter_are_pinned() -> None:
