@@ -57,7 +57,7 @@ class Ahead:
                 low, high = index, index + 1
                 data = table.read_nowait(low, high)
             self._keep(low, high, data)
-        return table.block_from(index, self._low, self._data)
+        return self._unpacked(table, index)
 
     async def block(self, table: Table, index: int, others: range) -> Columns:
         """Return block `index`; a checkpoint only if it has to be read from the device."""
@@ -74,7 +74,15 @@ class Ahead:
             low, high = index, index + 1
             data = await table.read(low, high)
         self._keep(low, high, data)
-        return table.block_from(index, low, data)
+        return self._unpacked(table, index)
+
+    def _unpacked(self, table: Table, index: int) -> Columns:
+        """Return a block of those that were read; if they are damaged they are read anew."""
+        try:
+            return table.block_from(index, self._low, self._data)
+        except CorruptionError:
+            self.forget()
+            raise
 
     def _keep(self, low: int, high: int, data: bytes) -> None:
         self._low, self._high, self._data = low, high, data

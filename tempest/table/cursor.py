@@ -33,7 +33,8 @@ class TableCursor:
     """A source of chunks (`tempest.iterator.Source`) over tables sorted by key.
 
     The range is [start, stop); `stop` None means "to the end". With `reverse` the chunks come
-    in descending order. With `reads_ahead` several blocks are read at once. `meta` is the table of the block that was read last.
+    in descending order. With `reads_ahead` several blocks are read at once. `meta` is the table
+    of the block that was read last.
     """
 
     __slots__ = (

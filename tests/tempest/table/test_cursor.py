@@ -130,7 +130,8 @@ async def test_a_failed_read_does_not_lose_the_place(
         if chunk is None:
             break
         keys += chunk.keys
-    assert 0 < failures <= 20  # those of blocks that were read ahead are nobody's
+    # A failed read of several blocks is tried again with the first of them alone.
+    assert failures == 20 if not ahead else 0 < failures < 20
     assert sorted(keys) == puts(50).keys
 
 
