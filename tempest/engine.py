@@ -209,7 +209,9 @@ class Engine:
         while committer.visibility.durable < sequence and not committer.is_drained:
             self.health.check_writable()
             await committer.progress.wait()
-        await committer.visibility.wait(sequence)
+        if committer.visibility.visible < sequence:
+            self.health.check_writable()  # what failed on the spot was never sealed
+            await committer.visibility.wait(sequence)
 
     async def aclose(self) -> None:
         """Make everything durable and shut down; `BackgroundError` from what prevented it."""

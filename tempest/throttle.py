@@ -92,7 +92,8 @@ class Throttle:
         if pressure >= 1 or self._debt_seconds >= self._sleep_seconds_min:
             active.calm_bytes = -1
             return False
-        active.calm_bytes = active.bytes + SLOWED_BYTES
+        room = self._memory_bytes_max - memtables.held_bytes
+        active.calm_bytes = active.bytes + min(SLOWED_BYTES, room)
         self.calm_until = sequence + SLOWED_WRITES
         return True
 

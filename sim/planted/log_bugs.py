@@ -2,6 +2,8 @@
 
 from random import Random
 
+import attrs
+
 from io_backends import CrashPolicy, FailOp, Fault, LateError, OpKind, PowerCut, Slow
 from sim.draw import WHENS
 from sim.planted.bug import Edit, Planted
@@ -172,7 +174,9 @@ LOG_BUGS: tuple[Planted, ...] = (
             "merge(pairs, *self.chained, key=_sequence)",
             "merge(pairs, *self.chained)",
         ),
-        draw=KEEPING,
+        draw=attrs.evolve(
+            KEEPING, mix={"put": 8, "snapshot": 6, "sync": 2}, levels=(4, 0, 1)
+        ),
     ),
     Planted.edit(
         "log-segment-limit-ignored",

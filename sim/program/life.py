@@ -180,6 +180,13 @@ class LivingProgram(Generic[S]):
                 self._run.digest.note(describe(error))
                 return False
             self._judge(verdict, error)
+        except BaseExceptionGroup as group:
+            if not self._is_dark:
+                raise
+            # Some tasks were cancelled when it became dark, others had met it already.
+            _, cancelled = group.split(Exception)
+            assert cancelled is not None, "else it would be an Exception"
+            raise cancelled from None
         if not self._is_dark:
             self._find_leaks()
         return True
