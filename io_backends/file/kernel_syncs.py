@@ -2,9 +2,10 @@
 
 A thread of ours costs a sync two wake-ups of another processor and two waits for the interpreter:
 90 us beside the sync itself, and 80 of processor time. The kernel's own worker wakes where the
-caller ran, and rings an eventfd: 30 and 20 (two cores, Linux 6.18). Where more processes compute
-than there are processors it is the faster way, too. `ctypes` reaches the calls; the standard library
-has no wrapper of them.
+caller ran, and rings an eventfd: 45 and 20 (two cores, Linux 6.18). Where more processes compute
+than there are processors it is the faster way, too. (`sched_yield` behind the call lets the worker
+begin 15 us earlier; on a busy machine it keeps the loop from running for milliseconds.) `ctypes`
+reaches the calls; the standard library has no wrapper of them.
 
 Invariants
 - A call that has started runs to its end, whether or not somebody still waits for it.
@@ -18,15 +19,8 @@ import os
 import platform
 import struct
 import sys
-from time import perf_counter
 
 import trio
-
-# The kernel's worker waits for this processor. Given away for a moment, it lets the worker begin at
-# once, and not when the loop goes to sleep: 15 us a sync. But where others want the processor, too,
-# they keep it for milliseconds: so not for some calls after one that took long.
-YIELDED_SECONDS_MAX = 0.002
-YIELDS_LEFT_OUT = 64
 
 _FDSYNC = 3
 _WITH_BELL = 1
@@ -46,7 +40,6 @@ class KernelSyncs:
     def __init__(self, slots_max: int) -> None:
         self._idle: list[_Slot] = []
         self._slots_left = slots_max if _MACHINE in _NUMBERS else 0
-        self._yields_left_out = 0
 
     async def sync(self, number: int, patience_seconds: float) -> bool:
         """Sync the file with this descriptor; `OSError` if that failed.
@@ -57,14 +50,9 @@ class KernelSyncs:
         slot = self._idle.pop() if self._idle else self._make()
         if slot is None:
             return False
-        started = perf_counter()
         if not slot.submit(number):
             self._idle.append(slot)
             return False
-        if self._yields_left_out:
-            self._yields_left_out -= 1
-        else:
-            os.sched_yield()
         try:
             await slot.wait(patience_seconds)
         finally:
@@ -72,8 +60,6 @@ class KernelSyncs:
                 trio.lowlevel.spawn_system_task(self._outlive, slot)
             else:
                 self._idle.append(slot)
-            if perf_counter() - started > YIELDED_SECONDS_MAX:
-                self._yields_left_out = YIELDS_LEFT_OUT
         return True
 
     async def _outlive(self, slot: "_Slot") -> None:

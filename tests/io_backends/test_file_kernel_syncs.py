@@ -112,25 +112,6 @@ async def test_the_kernel_takes_syncs_one_after_the_other_and_at_once(
     await file.aclose()
 
 
-async def test_after_a_slow_call_the_processor_is_not_given_away_for_a_while(
-    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    yields: list[int] = []
-    monkeypatch.setattr(os, "sched_yield", lambda: yields.append(0))
-    monkeypatch.setattr(kernel_syncs, "YIELDS_LEFT_OUT", 2)
-    calls, threads = make_calls(), Threads()
-    for count, yielded in enumerate((1, 1, 1, 2, 3), 1):
-        limit = -1.0 if count == 1 else SECONDS_MAX
-        monkeypatch.setattr(kernel_syncs, "YIELDED_SECONDS_MAX", limit)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(calls.sync, "x", 7, threads)
-            await started(kernel, count)
-            kernel.end()
-        assert len(yields) == yielded
-    assert not threads.count
-    assert len(set(kernel.bells)) == 1
-
-
 async def test_what_the_kernel_says_of_a_failure_is_an_io_error(kernel: Kernel) -> None:
     calls, threads = make_calls(), Threads()
     async with trio.open_nursery() as nursery:
