@@ -123,7 +123,7 @@ def equal_columns(payloads: Sequence[bytes]) -> Columns | None:
     return make_columns(list(keys), list(values), sequences.tolist(), kinds * count)
 
 
-_KINDS = {b"", b"\x00", b"\x01"}
+_KINDS = (b"", b"\x00", b"\x01")
 
 
 def _is_each(data: bytes, place: int, size: int, expected: bytes) -> bool:
