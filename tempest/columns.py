@@ -197,6 +197,7 @@ def ascending_columns(
             kinds = b""
     deltas = b""
     if sequences[-1] - base != count - 1:
+        assert min(sequences) == base, "lanes borrow from each other below the base"
         deltas = _pack(sequences, base, max(sequences) - base)
     return Columns(0, keys, filled, base, deltas, kinds)
 

@@ -2,8 +2,6 @@
 
 from random import Random
 
-import attrs
-
 from io_backends import CrashPolicy, FailOp, Fault, LateError, OpKind, PowerCut, Slow
 from sim.draw import WHENS
 from sim.planted.bug import Edit, Planted
@@ -174,9 +172,7 @@ LOG_BUGS: tuple[Planted, ...] = (
             "merge(pairs, *self.chained, key=_sequence)",
             "merge(pairs, *self.chained)",
         ),
-        draw=attrs.evolve(
-            KEEPING, mix={"put": 8, "snapshot": 6, "sync": 2}, levels=(4, 0, 1)
-        ),
+        draw=KEEPING,
     ),
     Planted.edit(
         "log-segment-limit-ignored",

@@ -14,6 +14,7 @@ CHEAP = (
     "journal-append-not-synced",
     "journal-header-not-synced",
     "snapshot-forgets-the-number-ceiling",
+    "log-gathers-out-of-order",
     "log-segment-limit-ignored",
     "log-forgets-before-confirmed",
     "log-name-not-synced",
