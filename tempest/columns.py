@@ -63,12 +63,14 @@ class Kind(IntEnum):
 _POINTER = int(Kind.POINTER)
 
 
-class Columns(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=True):
+class Columns(
+    msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True
+):
     """A run of entries; see the module docstring for each column."""
 
     keyspace: int
-    keys: list[bytes]
-    values: list[bytes]
+    keys: Sequence[bytes]
+    values: Sequence[bytes]
     sequence_base: int
     sequence_deltas: bytes = b""
     kinds: bytes = b""
@@ -129,8 +131,27 @@ class Columns(msgspec.Struct, array_like=True, gc=False, forbid_unknown_fields=T
         )
 
 
+class HeldColumns(
+    Columns, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True
+):
+    """A run that a cache holds: in tuples, which the collector of cycles soon leaves alone.
+
+    It looks at every entry of a list each time it goes through everything: 44 ms for 64 MiB of
+    cached blocks, and none at all for tuples of bytes, which it forgets when it first meets them.
+    """
+
+    keyspace: int
+    keys: tuple[bytes, ...]
+    values: tuple[bytes, ...]
+    sequence_base: int
+    sequence_deltas: bytes = b""
+    kinds: bytes = b""
+    expiries: bytes = b""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decode = msgspec.msgpack.Decoder(Columns).decode
+_decode_held = msgspec.msgpack.Decoder(HeldColumns).decode
 
 _Empty = Annotated[bytes, msgspec.Meta(max_length=0)]
 _Single = tuple[
@@ -146,7 +167,10 @@ decode_single = msgspec.msgpack.Decoder(_Single).decode
 
 
 def make_columns(
-    keys: list[bytes], values: list[bytes], sequences: Sequence[int], kinds: bytes = b""
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    sequences: Sequence[int],
+    kinds: bytes = b"",
 ) -> Columns:
     """Return columns of these entries, every column as narrow as it can be.
 
@@ -164,8 +188,8 @@ def make_columns(
 
 
 def narrow_columns(
-    keys: list[bytes],
-    values: list[bytes],
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
     sequences: Sequence[int],
     bounds: tuple[int, int],
     kinds: bytes,
@@ -203,7 +227,10 @@ def ascending_columns(
 
 
 def wide_columns(
-    keys: list[bytes], values: list[bytes], sequences: Iterable[int], kinds: bytes = b""
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    sequences: Iterable[int],
+    kinds: bytes = b"",
 ) -> Columns:
     """Return columns that stay in memory: what `make_columns` says, made and read faster.
 
@@ -238,6 +265,13 @@ def decode_columns(
     """
     columns = _decode(data)
     _check(columns, path, keyspace_max)
+    return columns
+
+
+def decode_held(data: bytes, path: str) -> HeldColumns:
+    """Return what `decode_columns` does, for a cache."""
+    columns = _decode_held(data)
+    _check(columns, path, 0)
     return columns
 
 

@@ -194,7 +194,10 @@ def _joined(
 
 
 def _sorted(
-    keys: list[bytes], values: list[bytes], sequences: list[int], kinds: bytes
+    keys: Sequence[bytes],
+    values: Sequence[bytes],
+    sequences: list[int],
+    kinds: bytes,
 ) -> Columns:
     places = range(len(keys))
     if len(places) < 2:
@@ -233,8 +236,8 @@ def visible_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], b
 
 
 def newest_rows(columns: Columns, at: int) -> tuple[list[bytes], list[bytes], bytes]:
-    """Return what `visible_rows` does, deletes included."""
-    keys, values, kinds = columns.keys, columns.values, columns.kinds
+    """Return what `visible_rows` does, deletes included; the lists are new ones."""
+    keys, values, kinds = list(columns.keys), list(columns.values), columns.kinds
     if keys and columns.sequence_max() > at:
         mask = list(map(at.__ge__, columns.sequences()))
         keys, values, kinds = _select(mask, keys, values, kinds)
@@ -345,7 +348,7 @@ def _masked(columns: Columns, mask: list[bool]) -> tuple[Columns, int]:
 
 
 def _select(
-    mask: list[bool], keys: list[bytes], values: list[bytes], kinds: bytes
+    mask: list[bool], keys: Sequence[bytes], values: Sequence[bytes], kinds: bytes
 ) -> tuple[list[bytes], list[bytes], bytes]:
     return (
         list(compress(keys, mask)),
@@ -354,6 +357,6 @@ def _select(
     )
 
 
-def _repeats(keys: list[bytes]) -> Iterator[bool]:
+def _repeats(keys: Sequence[bytes]) -> Iterator[bool]:
     """Say for each key but the first whether it equals the one before it."""
     return map(eq, islice(keys, 1, None), keys)

@@ -35,8 +35,8 @@ class Lookup:
 
     def __init__(self, version: Version) -> None:
         self.version = version
-        self._level0 = version.levels[0]
-        self._levels = [
+        self.level0 = version.levels[0]
+        self.levels = [
             ([table.largest for table in level], level)
             for level in version.levels[1:]
             if level
@@ -44,22 +44,22 @@ class Lookup:
 
     def tables(self, key: bytes) -> Iterator[TableMeta]:
         """Yield the tables whose range holds `key`."""
-        for table in self._level0:
+        for table in self.level0:
             if table.smallest <= key <= table.largest:
                 yield table
-        for largest, level in self._levels:
+        for largest, level in self.levels:
             index = bisect_left(largest, key)
             if index < len(level) and level[index].smallest <= key:
                 yield level[index]
 
     def is_newest(self, number: int, smallest: bytes, largest: bytes) -> bool:
         """Say whether no table but this one, and none newer, has keys of a range that it holds."""
-        for table in self._level0:
+        for table in self.level0:
             if table.number == number:
                 return True
             if table.smallest <= largest and smallest <= table.largest:
                 return False
-        for lasts, level in self._levels:
+        for lasts, level in self.levels:
             index = bisect_left(lasts, smallest)
             if index < len(level) and level[index].smallest <= largest:
                 return level[index].number == number
@@ -69,7 +69,7 @@ class Lookup:
 MANY_KEYS = 256  # are looked up without a checkpoint
 MANY_BLOCKS = 30  # are read for them from the page cache
 BLOCK_UNITS = 12
-HITS_A_MARK = 32
+HITS_A_MARK = 64
 
 ASK = bytes(bytearray(b"ask elsewhere"))
 """In place of a value: there is none here, and that says nothing. Known by identity."""
@@ -140,10 +140,24 @@ class Reader:
 
     def _search_tables(self, key: bytes, at: int, *, is_newest: bool) -> bytes | None:
         """Return what the tables have; it gets a row if it is the newest version of all."""
-        for meta in self.lookup().tables(key):
-            value = self._ask(self.tables.get_nowait(meta), key, at, is_newest)
-            if value is not ASK:
-                return value
+        lookup, open_table = self.lookup(), self.tables.get_nowait
+        table = None
+        # What `Lookup.tables` says: 0.3 us less than a generator that is asked twice.
+        for meta in lookup.level0:
+            if meta.smallest <= key <= meta.largest:
+                table = open_table(meta)
+                value = self._ask(table, key, at, is_newest)
+                if value is not ASK:
+                    return value
+        for lasts, level in lookup.levels:
+            index = bisect_left(lasts, key)
+            if index < len(level) and level[index].smallest <= key:
+                table = open_table(level[index])
+                value = self._ask(table, key, at, is_newest)
+                if value is not ASK:
+                    return value
+        if is_newest and table is not None and self._blocks.unindexed:
+            table.index_another()
         return None
 
     async def get(self, key: bytes, at: int) -> bytes | None:

@@ -13,6 +13,7 @@ Invariants
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Protocol
 
 import attrs
@@ -22,8 +23,11 @@ from tempest.iterator import newest_rows
 from tempest.memtable import CHUNK_KEYS, Memtable
 from tempest.table import TableCursor, TableMeta
 
-RowPart = tuple[list[bytes], list[bytes], int]
+RowPart = tuple[Sequence[bytes], Sequence[bytes], int]
 """Keys, values, and which marks (`HIDES`, `POINTS`) stand among the values."""
+
+OwnPart = tuple[list[bytes], list[bytes], int]
+"""The same in lists of whoever asked."""
 
 HIDES = 1
 POINTS = 2
@@ -66,7 +70,7 @@ def is_plain(meta: TableMeta, at: int) -> bool:
 class Head(Protocol):
     """What `RowMerger` asks of a source."""
 
-    keys: list[bytes]
+    keys: Sequence[bytes]
     low: int
     high: int
 
@@ -85,7 +89,7 @@ class Head(Protocol):
         """Say whether the source is known to have nothing behind the stretch that is shown."""
         ...
 
-    def rows(self, low: int, high: int) -> RowPart:
+    def rows(self, low: int, high: int) -> OwnPart:
         """Return the rows of keys[low:high] in lists of their own."""
         ...
 
@@ -130,7 +134,7 @@ class TableHead:
         self._at = at
         self._columns: Columns | None = None
         self._is_plain = False
-        self.keys: list[bytes] = []
+        self.keys: Sequence[bytes] = []
         self.low = self.high = 0
 
     def refill(self, count: int) -> bool:
@@ -149,11 +153,11 @@ class TableHead:
     def is_last(self) -> bool:
         return False
 
-    def rows(self, low: int, high: int) -> RowPart:
+    def rows(self, low: int, high: int) -> OwnPart:
         columns = self._columns
         assert columns is not None, "there is a block if there are keys"
         if self._is_plain:
-            return columns.keys[low:high], columns.values[low:high], 0
+            return list(columns.keys[low:high]), list(columns.values[low:high]), 0
         keys, values, kinds = newest_rows(columns.part(low, high), self._at)
         marks = HIDES * (_DELETE in kinds) | POINTS * (_POINTER in kinds)
         if marks:
@@ -225,7 +229,7 @@ class MemtableHead:
         self._reverse = reverse
         self._at = at
         self._has_more = True
-        self.keys: list[bytes] = []
+        self.keys: Sequence[bytes] = []
         self.low = self.high = 0
 
     def refill(self, count: int) -> bool:
@@ -250,7 +254,7 @@ class MemtableHead:
     def is_last(self) -> bool:
         return not self._has_more
 
-    def rows(self, low: int, high: int) -> RowPart:
+    def rows(self, low: int, high: int) -> OwnPart:
         keys: list[bytes] = []
         values: list[bytes] = []
         marks = 0
@@ -270,7 +274,7 @@ class MemtableHead:
         return []
 
 
-def taken_forward(head: Head, cut: bytes | None) -> RowPart | None:
+def taken_forward(head: Head, cut: bytes | None) -> OwnPart | None:
     """Take the rows up to and with the cut; None: all that is shown."""
     keys, low, high = head.keys, head.low, head.high
     if cut is not None and keys[high - 1] > cut:
@@ -281,7 +285,7 @@ def taken_forward(head: Head, cut: bytes | None) -> RowPart | None:
     return head.rows(low, high)
 
 
-def taken_backward(head: Head, cut: bytes | None) -> RowPart | None:
+def taken_backward(head: Head, cut: bytes | None) -> OwnPart | None:
     """Take the rows down to and with the cut; None: all that is shown."""
     keys, low, high = head.keys, head.low, head.high
     if cut is not None and keys[low] < cut:

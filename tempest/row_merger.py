@@ -28,6 +28,7 @@ from tempest.row_heads import (
     HIDES,
     POINTS,
     Head,
+    OwnPart,
     RowPart,
     taken_backward,
     taken_forward,
@@ -102,8 +103,8 @@ class RowMerger:
         if not heads:
             return None
         cut = self._cut(count)
-        parts = [part for head in heads if (part := self._take(head, cut))]
-        keys, values, marks = merge_rows(parts) if len(parts) > 1 else parts[0]
+        own = [part for head in heads if (part := self._take(head, cut))]
+        keys, values, marks = merge_rows(own) if len(own) > 1 else own[0]
         if marks & HIDES:
             keys, values = _without_deleted(keys, values)
         if self._reverse:
@@ -139,7 +140,7 @@ class RowMerger:
         return cut
 
 
-def merge_rows(parts: list[RowPart]) -> RowPart:
+def merge_rows(parts: list[OwnPart]) -> OwnPart:
     """Merge rows given newest first: the newest of a key wins. `DELETED` stays."""
     keys, values, marks = parts[-1]
     newer = parts[-2::-1]

@@ -5,7 +5,7 @@ Invariants
 - Rows that are here are handed out without an await that could do anything else.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -19,7 +19,7 @@ from tempest.scan import Scan, ScanParts
 
 Row = tuple[bytes, bytes]
 Item = TypeVar("Item")
-Shape = Callable[[list[bytes], list[bytes]], Iterable[Item]]
+Shape = Callable[[Sequence[bytes], Sequence[bytes]], Iterable[Item]]
 
 
 class Rows(Generic[Item]):
@@ -161,11 +161,11 @@ class Chunks(Generic[Item]):
         return rows
 
 
-def pairs(keys: list[bytes], values: list[bytes]) -> Iterable[Row]:
+def pairs(keys: Sequence[bytes], values: Sequence[bytes]) -> Iterable[Row]:
     """Shape rows as `(key, value)`."""
     return zip(keys, values, strict=True)
 
 
-def keys_alone(keys: list[bytes], _: list[bytes]) -> Iterable[bytes]:
+def keys_alone(keys: Sequence[bytes], _: Sequence[bytes]) -> Iterable[bytes]:
     """Shape rows as keys."""
     return keys

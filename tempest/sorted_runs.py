@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 class _Run:
     """The sorted keys of a run, and the place of each entry. Lists are not to be changed."""
 
-    keys: list[bytes]
+    keys: Sequence[bytes]
     places: Sequence[int]
 
 
@@ -112,7 +112,7 @@ class SortedRuns:
         self._append(run.keys, [run])
         self._runs.append(_Run(run.keys, range(base, len(self._keys))))
 
-    def _append(self, keys: list[bytes], parts: Sequence[Columns]) -> None:
+    def _append(self, keys: Sequence[bytes], parts: Sequence[Columns]) -> None:
         base = len(self._keys)
         self._keys += keys
         for part in parts:

@@ -62,7 +62,7 @@ class View:
         value = rows.gets[hash(key) & rows.mask](key)
         if value is not None:
             rows.hits += 1
-            if not rows.hits % HITS_A_MARK:
+            if not rows.hits % HITS_A_MARK and not rows.is_whole:
                 self._reading.reader.mark(key)
             return value
         if rows.is_whole and len(key) <= KEY_BYTES_MAX:
@@ -82,16 +82,15 @@ class View:
         # The way of most reads: one dict has the newest value. See `tempest.table.row_cache`.
         rows = self._rows
         value = rows.gets[hash(key) & rows.mask](key)
-        if value is None:
-            if not rows.is_whole or len(key) > KEY_BYTES_MAX:
-                try:
-                    value = self._look(key)
-                except trio.WouldBlock:
-                    value = await self._wait_for(key)
-        else:
-            rows.hits += 1
-            if not rows.hits % HITS_A_MARK:
-                self._reading.reader.mark(key)
+        if value is not None or (rows.is_whole and len(key) <= KEY_BYTES_MAX):
+            rows.hits = hits = rows.hits + 1
+            if not hits % HITS_A_MARK:
+                await self._count_hits(key)
+            return value
+        try:
+            value = self._look(key)
+        except trio.WouldBlock:
+            value = await self._wait_for(key)
         fairness = self._fairness
         fairness.left -= (
             (CALL_UNITS + len(value) // BYTES_A_UNIT) if value else CALL_UNITS
@@ -99,6 +98,12 @@ class View:
         if fairness.left < 0:
             await fairness.give_way()
         return value
+
+    async def _count_hits(self, key: bytes) -> None:
+        """Count the last answers of rows as work, and as use of a block. See `Reader.mark`."""
+        if not self._rows.is_whole:
+            self._reading.reader.mark(key)
+        await self._fairness.spend(HITS_A_MARK)
 
     def _look(self, key: bytes) -> bytes | None:
         """Return the value of a key that has no row, or raise `trio.WouldBlock`."""

@@ -11,6 +11,8 @@ Invariants
 - Old segments are only read. Values are held in memory about `BATCH_BYTES` at a time, or one.
 """
 
+from collections.abc import Sequence
+
 import attrs
 import trio
 
@@ -137,7 +139,7 @@ class Relocator:
 
     async def _write(
         self,
-        keys: list[bytes],
+        keys: Sequence[bytes],
         sequences: list[int],
         batch: list[tuple[int, bytes]],
         values: list[bytes],

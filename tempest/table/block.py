@@ -1,7 +1,7 @@
 """Search inside a decoded data block: a run sorted by key, the versions of a key newest first."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress, islice
 from operator import eq, gt, le
 
@@ -37,14 +37,14 @@ def clip(columns: Columns, start: bytes, stop: bytes | None) -> Columns:
     return columns.part(low, high)
 
 
-def end_of_key(keys: list[bytes], place: int) -> int:
+def end_of_key(keys: Sequence[bytes], place: int) -> int:
     """Return the first place at or behind `place` that does not split the versions of a key."""
     if 0 < place < len(keys) and keys[place] == keys[place - 1]:
         return bisect_right(keys, keys[place], place)
     return place
 
 
-def is_sorted(keys: list[bytes], sequences: list[int]) -> bool:
+def is_sorted(keys: Sequence[bytes], sequences: list[int]) -> bool:
     """Say whether keys ascend, and sequences descend strictly among equal keys."""
     if not all(map(le, keys, islice(keys, 1, None))):
         return False
@@ -70,6 +70,6 @@ def segment_bytes(columns: Columns) -> dict[int, int]:
     return found
 
 
-def shadowed_in(keys: list[bytes]) -> int:
+def shadowed_in(keys: Sequence[bytes]) -> int:
     """Return how many of a block's entries have a newer version of their key before them."""
     return len(keys) - len(set(keys))

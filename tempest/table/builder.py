@@ -19,7 +19,7 @@ Invariants
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import lt
 
@@ -141,7 +141,7 @@ class TableBuilder:
         return b"".join([*blocks, self._piece(footer)])
 
     def _follows(
-        self, keys: list[bytes], sequences: list[int], *, ascends: bool
+        self, keys: Sequence[bytes], sequences: list[int], *, ascends: bool
     ) -> bool:
         """Say whether the run is sorted and goes on where the entries before it ended."""
         if not (ascends or is_sorted(keys, sequences)):

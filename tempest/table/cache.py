@@ -33,6 +33,9 @@ _BLOCK_ENTRIES_MAX = 4096
 
 _BARE, _INDEXED, _PARTLY = range(3)  # whether the rows of a block are in the row cache
 
+_FEW_BLOCKS = 4
+_FEW_SHARE = 32
+
 Newest = Callable[[int, Columns], "Collection[bytes] | None"]
 """Asked for a block of the table of this number: may it be that a newer version of one of its keys
 is in another table? Then None. Else the keys of which one is in memory."""
@@ -52,6 +55,7 @@ class TableBlocks:
         "number",
         "serial",
         "slots",
+        "tried",
         "unindexed",
     )
 
@@ -62,6 +66,7 @@ class TableBlocks:
         self.marks = bytearray(count)
         self.indexed = bytearray(count)
         self.unindexed = count
+        self.tried = 0  # up to here nobody completes: see `BlockCache.another`
         self.is_dropped = False
 
 
@@ -72,6 +77,7 @@ class BlockCache:
         "_bytes",
         "_bytes_max",
         "_bytes_own",
+        "_count",
         "_queue",
         "_serial",
         "hits",
@@ -92,7 +98,8 @@ class BlockCache:
         self.misses = 0
         self.rows = RowCache(bytes_max)
         self.newest: Newest = _unknown
-        self.unindexed = 0  # blocks of open tables whose rows are not all here
+        self.unindexed = 0  # blocks of open tables whose rows are not all here,
+        self._count = 0  # of so many
 
     @property
     def bytes_used(self) -> int:
@@ -105,6 +112,7 @@ class BlockCache:
         """Return slots for a table of this number with `count` blocks."""
         self._serial += 1
         self.unindexed += count
+        self._count += count
         return TableBlocks(self._serial, count, number)
 
     def borrow(self, bytes_lent: int) -> None:
@@ -160,6 +168,19 @@ class BlockCache:
         ):
             self.rows.put(key, value)
 
+    def another(self, blocks: TableBlocks) -> int:
+        """Return a block of this table that is worth reading so that it can be indexed, else -1.
+
+        That is so if there is room and only few blocks of all tables have given no rows: once
+        none is left, what is missing costs a dict instead of filters. Each is named once.
+        """
+        few = _FEW_BLOCKS + self._count // _FEW_SHARE
+        if self.unindexed > few or self._bytes > self._bytes_max - self._bytes_max // 8:
+            return -1
+        index = blocks.indexed.find(_BARE, blocks.tried)
+        blocks.tried = index + 1 if index >= 0 else len(blocks.slots)
+        return index
+
     def drop(self, blocks: TableBlocks) -> None:
         """Empty the slots of a table for good."""
         if blocks.is_dropped:
@@ -173,6 +194,7 @@ class BlockCache:
                 self._remove(blocks, index)
                 blocks.slots[index] = None
         self.unindexed -= blocks.unindexed
+        self._count -= len(blocks.slots)
 
     def _charge_rows(self, blocks: TableBlocks, index: int, columns: Columns) -> bool:
         """Pay for the rows of a block, unless that was done; say whether there was room."""

@@ -10,13 +10,14 @@ Invariants
 """
 
 from bisect import bisect_left
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 from xxhash import xxh3_64_intdigest
 
 from io_backends import EndOfFileError, File, Io, NotFoundError
-from tempest.columns import Columns, decode_columns
+from tempest.columns import Columns, decode_held
 from tempest.errors import CorruptionError
 from tempest.table.block import Entry, newest
 from tempest.table.cache import BlockCache, TableBlocks
@@ -181,6 +182,17 @@ class Table:
             columns.values[place],
         )
 
+    def index_another(self) -> None:
+        """Read and index one of the last blocks of all tables that have given no rows yet.
+
+        Does nothing where many are left, or where that would block.
+        """
+        index = self._cache.another(self._blocks)
+        if index >= 0:
+            with suppress(trio.WouldBlock):
+                self.block_nowait(index)
+                self._cache.index(self._blocks, index)
+
     async def get(self, key: bytes, at: int) -> Entry | None:
         """Return what `get_nowait` does; wait for the block if need be."""
         try:
@@ -273,7 +285,7 @@ class Table:
         offset, path = self._index.offsets[index], self._file.path
         raw = decode_block(self._seed, offset, data, self._index.checksums[index], path)
         try:
-            columns = decode_columns(raw, path)
+            columns = decode_held(raw, path)
         except ValueError as error:
             raise CorruptionError(path, offset, f"data block: {error}") from error
         if not columns.keys or columns.keys[-1] != self._last_keys[index]:

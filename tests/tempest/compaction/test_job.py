@@ -125,7 +125,8 @@ async def test_a_tombstone_stays_over_a_deeper_table_that_is_no_input() -> None:
     result = await world.compact(world.job())
 
     assert (result.entries_out, result.tombstones) == (1, 1)
-    assert (await world.read(result.tables[0]))[0].keys == [b"b"]
+    (block,) = await world.read(result.tables[0])
+    assert list(block.keys) == [b"b"]
 
 
 async def test_a_compaction_that_drops_everything_makes_no_table() -> None:

@@ -153,8 +153,9 @@ def test_a_payload_that_makes_no_sense_is_damage_with_its_place(
 
 
 def test_entries_with_unknown_columns_are_damage() -> None:
-    bad = make_columns([b"a"], [b"v"], [1])
-    bad.values.append(b"one too many")
+    values = [b"v"]
+    bad = make_columns([b"a"], values, [1])
+    values.append(b"one too many")
 
     with pytest.raises(CorruptionError, match="1 keys but 2 values"):
         list(decode_payload(encode_payload([bad]), "f", 0))

@@ -140,7 +140,7 @@ async def test_a_huge_value_does_not_burden_the_small_ones_before_it() -> None:
     builder = TableBuilder(HEADER, PLAIN)
     data = b"".join([*builder.add(run), *builder.finish()])
     blocks = await blocks_of(data, builder)
-    assert [block.keys for block in blocks] == [[b"a", b"b"], [b"c"], [b"d"]]
+    assert [list(block.keys) for block in blocks] == [[b"a", b"b"], [b"c"], [b"d"]]
 
 
 def test_an_option_is_felt() -> None:

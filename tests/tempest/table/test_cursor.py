@@ -100,7 +100,7 @@ async def test_only_the_tables_and_blocks_of_the_range_are_read() -> None:
         metas.append(meta)
     cursor = TableCursor(world.tables, metas, b"key-0000250", b"key-0000251")
     (chunk,) = await chunks_of(cursor)
-    assert chunk.keys == [b"key-0000250"]
+    assert list(chunk.keys) == [b"key-0000250"]
     assert (world.tables.opens, world.blocks.misses) == (1, 1)
 
 
