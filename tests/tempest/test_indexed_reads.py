@@ -221,7 +221,8 @@ async def test_what_is_nowhere_is_not_looked_for_once_all_has_rows(
 
 async def test_the_last_few_blocks_are_read_for_what_is_missing() -> None:
     """Twenty thousand reads left five blocks of three thousand unread, and each miss asked filters."""
-    async with open_on(VirtualDisk(), TINY_OS) as store:
+    options = attrs.evolve(TINY_OS, memtable_bytes_max=1 << 20, table_bytes_max=1 << 20)
+    async with open_on(VirtualDisk(), options) as store:
         keys = [b"%03d" % number for number in range(200)]
         for key in keys:
             await store.put(key, b"value")
