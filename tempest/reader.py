@@ -24,6 +24,7 @@ from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, Fairness
 from tempest.health import HealthMonitor
 from tempest.log import Visibility
 from tempest.memory import Memtables
+from tempest.memtable import Entry
 from tempest.pointers import Pointer, decode_pointer
 from tempest.table import BlockCache, RowCache, Table, TableCache, TableMeta
 from tempest.values import Values
@@ -71,6 +72,7 @@ MANY_BLOCKS = 30  # are read for them from the page cache
 BLOCK_UNITS = 12
 HITS_A_MARK = 64
 
+_NOTHING: dict[bytes, Entry] = {}
 ASK = bytes(bytearray(b"ask elsewhere"))
 """In place of a value: there is none here, and that says nothing. Known by identity."""
 
@@ -114,8 +116,10 @@ class Reader:
     def search_nowait(self, key: bytes, at: int) -> bytes | None:
         """Return what `get_nowait` does, for a key that has no row."""
         memtables = self.memtables
-        entry = memtables.active.newest.get(key)
-        if entry is not None and entry[0] <= at:
+        active = memtables.active
+        entry = active.newest.get(key)
+        # The first look spares the one at a number that is far away: 0.1 us of 0.4.
+        if entry is not None and (active.last_sequence <= at or entry[0] <= at):
             return entry[1]
         if entry is not None or memtables.waiting:
             return self._search_waiting(key, at)
@@ -177,8 +181,14 @@ class Reader:
         """
         enough = self._blocks.misses + MANY_BLOCKS
         found = [*values, *[ASK] * (len(keys) - len(values))]
+        active = self.memtables.active
+        in_memory = active.newest if active.last_sequence <= at else _NOTHING
         for place, value in enumerate(values):
             if value is None:
+                entry = in_memory.get(keys[place])  # the usual case: 0.3 us less
+                if entry is not None:
+                    found[place] = entry[1]
+                    continue
                 found[place] = ASK
                 if self._blocks.misses < enough:
                     with suppress(trio.WouldBlock):

@@ -47,13 +47,18 @@ READ_BUGS: tuple[Planted, ...] = (
         "tables are asked newest first: the first hit wins (T23)",
         Edit(
             "tempest.reader:Lookup.tables",
-            "for table in self._level0:",
-            "for table in reversed(self._level0):",
+            "for table in self.level0:",
+            "for table in reversed(self.level0):",
         ),
         Edit(
             "tempest.reader:Lookup.is_newest",
-            "for table in self._level0:",
-            "for table in reversed(self._level0):",
+            "for table in self.level0:",
+            "for table in reversed(self.level0):",
+        ),
+        Edit(
+            "tempest.reader:Reader._search_tables",
+            "for meta in lookup.level0:",
+            "for meta in reversed(lookup.level0):",
         ),
         draw=LAYERED,
     ),
@@ -67,10 +72,25 @@ READ_BUGS: tuple[Planted, ...] = (
         ),
         Edit(
             "tempest.reader:Reader.search_nowait",
-            "if entry is not None and entry[0] <= at:",
-            "if entry is not None and entry[1] is not None and entry[0] <= at:",
+            "if entry is not None and (",
+            "if entry is not None and entry[1] is not None and (",
+        ),
+        Edit(
+            "tempest.reader:Reader.get_many_nowait",
+            "if entry is not None:",
+            "if entry is not None and entry[1] is not None:",
         ),
         draw=LAYERED,
+    ),
+    Planted.edit(
+        "read-of-a-pending-version",
+        "a version in memory is the answer only if it, or all there, is visible",
+        Edit(
+            "tempest.reader:Reader.search_nowait",
+            "(active.last_sequence <= at or entry[0] <= at)",
+            "(active.last_sequence - len(active) <= at or entry[0] <= at)",
+        ),
+        draw=PENDING,
     ),
     Planted.edit(
         "row-of-a-pointer",
