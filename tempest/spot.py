@@ -74,7 +74,7 @@ class Spot:
             return self.put_disk
         return self.put_memory if level is Durability.MEMORY else never
 
-    def put_os(self, key: bytes, value: bytes | None) -> int | None:
+    def put_os(self, key: bytes, value: bytes | None) -> int | None:  # noqa: C901 - the hot path, in one piece
         """Write one key; return its sequence. None: it is for the general way, nothing is done.
 
         If handing it over fails it may have happened all the same: the entry stays, and is
@@ -82,13 +82,14 @@ class Spot:
         """
         log, visibility, active = self.log, self.visibility, self.memtables.active
         sequence = visibility.last + 1
+        size = len(key) + (value_size := len(value) if value else 0)
         if (
             visibility.blockers
             or log.open.bytes
             or log.is_busy
             or log.flushed != log.tail
             or not self.health.is_whole
-            or len(key) + (len(value) if value else 0) > INLINE_BYTES_MAX
+            or size > INLINE_BYTES_MAX
         ):
             return None
         if (
@@ -104,7 +105,17 @@ class Spot:
         else:
             visibility.flushed = visibility.visible = sequence
         visibility.last = sequence
-        active.put(key, (sequence, value), visibility.visible, self.positions.taken)
+        if active.newest.setdefault(key, entry := (sequence, value)) is entry:
+            # What `Memtable.put` does with a new key, in one piece: 0.2 us less, of 3.
+            active.last_sequence = sequence
+            if value_size > active.largest_value_bytes:  # noqa: PLR1730 - as in `put`
+                active.largest_value_bytes = value_size
+            active.add_key(key)
+            if active.rows.is_used:
+                active.rows.forget(key)
+            active.bytes += size + ENTRY_BYTES
+        else:
+            active.put(key, entry, visibility.visible, self.positions.taken)
         committer = self.committer
         if (
             active.bytes >= committer.memtable_bytes_max

@@ -108,10 +108,11 @@ class FileHandle:
     def write_at_nowait(self, offset: int, data: bytes) -> None:
         if self._closed or self._origin.forked:
             raise self._refusal("write_at")
-        if len(data) > WRITE_NOWAIT_BYTES_MAX:
+        size = len(data)
+        if size > WRITE_NOWAIT_BYTES_MAX:
             raise trio.WouldBlock
         try:
-            if os.pwrite(self._number, data, offset) < len(data):
+            if os.pwrite(self._number, data, offset) < size:
                 write_all(self._number, offset, data)
         except OSError as error:
             raise translated(error, "write_at", self._path) from error

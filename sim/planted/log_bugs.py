@@ -199,8 +199,8 @@ LOG_BUGS: tuple[Planted, ...] = (
         ),
         Edit(
             "tempest.log.hybrid_log:HybridLog.append_nowait",
-            "frame.encode(segment.seed, self.durable)",
-            "frame.encode(segment.seed, self.flushed)",
+            "self.tail, self.durable, ",
+            "self.tail, self.flushed, ",
         ),
         draw=OVERTAKING,
     ),

@@ -39,7 +39,8 @@ _FIELDS = struct.Struct("<IIQQQQ")
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
 _pack_fields = _FIELDS.pack
-_pack_head = struct.Struct("<40sQ").pack
+pack_fields = struct.Struct("<8sQQQQ").pack  # the same, magic and length in one piece
+pack_head = struct.Struct("<40sQ").pack
 
 
 @attrs.frozen
@@ -123,7 +124,12 @@ class SealedFrame(Struct, frozen=True, gc=False):
             synced_until,
             xxh3_64_intdigest(payload),
         )
-        return _pack_head(fields, checksum_at(seed, address, fields))
+        return pack_head(fields, checksum_at(seed, address, fields))
+
+
+def frame_start(payload: bytes) -> bytes:
+    """Return what a frame with this payload begins with: magic and length."""
+    return MAGIC_BYTES + len(payload).to_bytes(4, "little")
 
 
 def sector_start(address: int) -> int:

@@ -16,6 +16,7 @@ from tempest import Durability, Options, Store
 from tempest.batch import Batch
 from tempest.columns import make_columns
 from tempest.engine import Engine
+from tempest.log.one_entry import LoneFrame
 from tempest.spot import Spot, never
 from tempest.throttle import BYTES_A_SECOND_MIN, SLEEP_SECONDS_MIN
 from tests.tempest.shelf import changed, content_of, open_on
@@ -93,7 +94,10 @@ def state_of(store: Store) -> dict[str, object]:
         "blocked": len(visibility.blockers),
         "log": (log.tail, log.flushed, log.data_end, log.flushed_sequence),
         "written": log.bytes_written,
-        "retained": log.retained,
+        "retained": [
+            frame.sealed() if isinstance(frame, LoneFrame) else frame
+            for frame in log.retained
+        ],
         "open": (list(log.open.newest.items()), log.open.bytes, len(log.open)),
         "gathered last": log.open.last_sequence if log.open else None,
         "order": active._order._fresh.copy(),

@@ -56,8 +56,8 @@ class Driver:
 
     async def inline(self) -> None:
         if self.log.flushed == self.log.tail:
-            await self.seal()
-            self.log.flush_nowait(self.log.retained[-1])
+            self.sealed.append(self.payload())
+            self.log.flush_nowait(self.log.seal(self.sealed[-1], len(self.sealed)))
 
     async def sync(self) -> None:
         await self.log.flush()
