@@ -7,7 +7,9 @@ Invariants
 
 from tempest.errors import InvalidError
 from tempest.keys import check_key, check_value
-from tempest.options import KEY_BYTES_MAX, VALUE_BYTES_MAX
+from tempest.options import KEY_BYTES_MAX
+
+ROOM_BYTES = KEY_BYTES_MAX
 
 
 class Batch:
@@ -15,26 +17,27 @@ class Batch:
 
     def __init__(self, bytes_max: int) -> None:
         self.entries: dict[bytes, bytes | None] = {}
-        self.bytes = 0  # of all keys and values
         self._bytes_max = bytes_max
-        self._limit = bytes_max  # negative once the batch is closed
+        self._room = 0  # for usual entries without another look; -1: the batch is over
+        self._left = bytes_max  # beside the room
 
     def __len__(self) -> int:
         return len(self.entries)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all keys and values."""
+        return self._bytes_max - self._left - self._room
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key. Raises `InvalidError` if it would make the batch too large."""
         entries = self.entries
-        if (
-            type(key) is type(value) is bytes
-            and key not in entries
-            and len(key) <= KEY_BYTES_MAX
-            and len(value) <= VALUE_BYTES_MAX
-        ):
-            # Nothing unusual: 0.2 us, against 0.6 for the general way.
-            size = self.bytes + len(key) + len(value)
-            if size <= self._limit:
-                self.bytes = size
+        if type(key) is bytes and type(value) is bytes and key not in entries:
+            # Nothing unusual: 0.15 us, against 0.6 for the general way. What the room takes is
+            # no longer than a key may be, and the batch has that much left.
+            size = len(key) + len(value)
+            if size <= self._room:
+                self._room -= size
                 entries[key] = value
                 return
         check_value(value)
@@ -46,11 +49,12 @@ class Batch:
 
     def close(self) -> None:
         """Refuse further writes."""
-        self._limit = -1
+        self._left += self._room + 1
+        self._room = -1
 
     def _add(self, key: bytes, value: bytes | None) -> None:
         check_key(key)
-        if self._limit < 0:
+        if self._room < 0:
             raise InvalidError(
                 "the batch is over", "Open another one with store.batch()"
             )
@@ -58,11 +62,13 @@ class Batch:
         grown = len(value or b"") - len(old or b"")
         if key not in self.entries:
             grown += len(key)
-        if self.bytes + grown > self._bytes_max:
+        left = self._left + self._room - grown
+        if left < 0:
             raise InvalidError(
-                f"the batch would have {self.bytes + grown} bytes and at most "
+                f"the batch would have {self.size + grown} bytes and at most "
                 f"{self._bytes_max} are allowed (batch_bytes_max)",
                 "Split it",
             )
-        self.bytes += grown
+        self._room = min(left, ROOM_BYTES)
+        self._left = left - self._room
         self.entries[key] = value

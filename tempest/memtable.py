@@ -13,9 +13,8 @@ Invariants
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import compress, islice
-from operator import itemgetter
 
 import trio
 
@@ -30,7 +29,6 @@ ENTRY_BYTES = (
 )
 CHUNK_KEYS = 256
 NO_ROWS = RowCache(0)
-_VALUE = itemgetter(1)
 
 
 class Memtable:
@@ -93,24 +91,24 @@ class Memtable:
         self.bytes += size - (len(gone) if gone else 0)
         return None
 
-    def put_new(self, entries: dict[bytes, Entry], size: int) -> bool:
-        """Add versions that end with the newest, of `size` bytes in keys and values.
+    def put_new(
+        self, keys: Collection[bytes], versions: list[Entry], size: int, largest: int
+    ) -> bool:
+        """Add versions in sequence order, of `size` bytes; the largest value has `largest`.
 
         False, and nothing is added, if one of the keys has an older version here. A few C calls
-        for all of them: 0.1 us an entry, against 0.5 for a `put` each.
+        for all of them: 0.2 us an entry, against 0.5 for a `put` each.
         """
         newest = self.newest
-        if not newest.keys().isdisjoint(entries):
+        if not newest.keys().isdisjoint(keys):
             return False
-        newest.update(entries)
-        self._order.add_all(entries)
+        newest.update(zip(keys, versions, strict=True))
+        self._order.add_all(keys)
         if self.rows.is_used:
-            self.rows.forget_all(entries)
-        versions = entries.values()
-        self.last_sequence = next(reversed(versions))[0]
-        largest = max(map(len, filter(None, map(_VALUE, versions))), default=0)
+            self.rows.forget_all(keys)
+        self.last_sequence = versions[-1][0]
         self.largest_value_bytes = max(self.largest_value_bytes, largest)
-        self.bytes += size + ENTRY_BYTES * len(entries)
+        self.bytes += size + ENTRY_BYTES * len(versions)
         return True
 
     def _chain(

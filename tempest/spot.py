@@ -238,21 +238,21 @@ class Spot:
 
     def put_all(self, batch: Batch) -> int | None:
         """Write a batch at OS level; return its last sequence, or None as `put_os` does."""
-        if len(batch) > BATCH_ENTRIES_MAX or batch.bytes > BATCH_BYTES_MAX:
+        if len(batch) > BATCH_ENTRIES_MAX or batch.size > BATCH_BYTES_MAX:
             return None
         if not self.committer.can_flush_inline:
             return None
         visibility, entries = self.visibility, batch.entries
         sequences = range(visibility.last + 1, visibility.last + 1 + len(entries))
-        values = list(entries.values())
-        run = ascending_columns(list(entries), values, sequences)
+        keys, values = list(entries), list(entries.values())
+        run = ascending_columns(keys, values, sequences)
         if not self._hand_over([run], sequences[0], sequences[-1]):
             return None
-        versions = dict(zip(entries, zip(sequences, values, strict=True), strict=True))
-        active = self.memtables.active
-        if not active.put_new(versions, batch.bytes):
+        versions = list(zip(sequences, values, strict=True))
+        active, largest = self.memtables.active, max(map(len, run.values))
+        if not active.put_new(keys, versions, batch.size, largest):
             visible, taken = visibility.visible, self.positions.taken
-            for key, version in versions.items():
+            for key, version in zip(keys, versions, strict=True):
                 active.put(key, version, visible, taken)
         return sequences[-1]
 

@@ -133,7 +133,7 @@ class Writer:
         await self.fairness.begin()
         if not batch.entries and serial is None:
             return
-        await self._admit(batch.bytes)
+        await self._admit(batch.size)
         if serial is None and level is not Durability.DISK:
             last = self.spot.put_all(batch)
             if last is not None:
@@ -288,12 +288,13 @@ class Writer:
         committer = self.committer
         sequences = range(first, first + len(entries))
         values = entries.values()
-        versions = dict(zip(entries, zip(sequences, values, strict=True), strict=True))
-        size = sum(map(len, entries)) + sum(map(len, filter(None, values)))
-        if committer.memtables.active.put_new(versions, size):
-            committer.log.open.put_new(versions, size)
+        versions = list(zip(sequences, values, strict=True))
+        sizes = list(map(len, filter(None, values)))
+        size, largest = sum(map(len, entries)) + sum(sizes), max(sizes, default=0)
+        if committer.memtables.active.put_new(entries, versions, size, largest):
+            committer.log.open.put_new(entries, versions, size)
             return
-        for key, version in versions.items():
+        for key, version in zip(entries, versions, strict=True):
             self._place(key, version)
 
     def _enter_all(self, batch: Batch, level: Durability) -> int:

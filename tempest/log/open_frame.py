@@ -7,7 +7,7 @@ Invariants
   an exchange, and it is read out run by run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
@@ -99,12 +99,14 @@ class OpenFrame:
         newest[key] = entry
         self.last_sequence = entry[0]
 
-    def put_new(self, entries: dict[bytes, Entry], size: int) -> None:
+    def put_new(
+        self, keys: Collection[bytes], versions: list[Entry], size: int
+    ) -> None:
         """Add versions of keys that are not here, of `size` bytes in keys and values."""
-        assert self.newest.keys().isdisjoint(entries), "each key is held once"
-        self.newest.update(entries)
-        self.last_sequence = next(reversed(entries.values()))[0]
-        self.bytes += size + FRAME_ENTRY_BYTES * len(entries)
+        assert self.newest.keys().isdisjoint(keys), "each key is held once"
+        self.newest.update(zip(keys, versions, strict=True))
+        self.last_sequence = versions[-1][0]
+        self.bytes += size + FRAME_ENTRY_BYTES * len(versions)
 
     def count(self, name: bytes, entry: SessionEntry) -> None:
         """Note which serial a session has come to; a frame holds the newest only."""

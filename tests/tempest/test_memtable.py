@@ -327,13 +327,15 @@ def test_new_keys_added_together_are_those_added_one_by_one(
     for sequence, (key, value) in enumerate(before.items(), 1):
         for table in (together, single):
             table.put(key, (sequence, value), sequence, ())
-    entries = {key: (100 + i, value) for i, (key, value) in enumerate(added.items())}
+    entries = [(100 + i, value) for i, value in enumerate(added.values())]
     size = sum(len(key) + len(value or b"") for key, value in added.items())
-    assert together.put_new(entries, size) == (not before.keys() & added.keys())
-    if not before.keys() & added.keys():
-        for key, entry in entries.items():
+    largest = max(len(value or b"") for value in added.values())
+    are_new = not before.keys() & added.keys()
+    assert together.put_new(added, entries, size, largest) == are_new
+    if are_new:
+        for key, entry in zip(added, entries, strict=True):
             frame.put(key, entry, single.put(key, entry, entry[0], ()))
-        gathered.put_new(entries, size)
+        gathered.put_new(added, entries, size)
         assert (gathered.bytes, gathered.newest) == (frame.bytes, frame.newest)
         assert gathered.last_sequence == frame.last_sequence
     states = [
