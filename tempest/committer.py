@@ -246,13 +246,13 @@ class Committer:
         if self.is_entering:
             return False
         return (
-            log.segment.is_failed
+            self._wants_sync()  # first: so it is for every DISK write
+            or log.segment.is_failed
             or self._switch_asked
             or bool(self._rolls or self._rolls_due)
             or self._lacks_room
             or bool(self._cuts_asked)
             or (self._flush_asked and bool(log.open))
-            or self._wants_sync()
             or log.flushed < log.tail
             or bool(log.open and not self.visibility.is_current)
             or log.open.bytes >= self.frame_bytes_max

@@ -209,13 +209,13 @@ class Writer:
 
     async def finish(self, sequence: int) -> None:
         """Wait for a write that was made on the spot, if need be, and give way."""
-        visibility = self._visibility
+        visibility = self.spot.visibility
         if visibility.visible < sequence:
-            health = self.throttle.health
-            if health.is_log_lost or health.is_over:
+            health = self.spot.health
+            if not health.is_whole and (health.is_log_lost or health.is_over):
                 raise health.outcome_unknown()
             self.committer.work.set()
-            await visibility.wait(sequence)
+            await visibility.reach(sequence)
         else:
             self.committer.note_growth()
         if self.fairness.left < 0:

@@ -13,7 +13,7 @@ Invariants
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import outcome
 import trio
@@ -21,12 +21,9 @@ from msgspec import Struct
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
 
 
-class _Waiter:
-    __slots__ = ("sequence", "task")
-
-    def __init__(self, sequence: int, task: trio.lowlevel.Task) -> None:
-        self.sequence = sequence
-        self.task: trio.lowlevel.Task | None = task
+class _Waiter(Struct):
+    sequence: int
+    task: trio.lowlevel.Task | None
 
     def give_up(self, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
         self.task = None
@@ -95,14 +92,20 @@ class Visibility:
 
     async def wait(self, sequence: int) -> None:
         """Wait until `sequence` is visible. Cancellation gives up only the wait."""
-        if self.visible >= sequence:
-            return
+        if self.visible < sequence:
+            await self.reach(sequence)
+
+    def reach(self, sequence: int) -> Awaitable[object]:
+        """Return what waits until `sequence` is visible, which it is not yet; await it at once.
+
+        No coroutine of ours: what every writer goes through that waits, asleep and awake.
+        """
         waiter, waiters = _Waiter(sequence, current_task()), self._waiters
         if not waiters or waiters[-1].sequence <= sequence:
             waiters.append(waiter)
         else:
             self._insert(waiter)
-        await wait_task_rescheduled(waiter.give_up)
+        return wait_task_rescheduled(waiter.give_up)  # noqa: ASYNC105 - the caller does
 
     def fail(self, error: Callable[[], Exception]) -> None:
         """Wake everybody who waits with an error of their own."""
