@@ -153,7 +153,7 @@ class Memtable:
         sizes = list(map(len, columns.values))
         self.largest_value_bytes = max(self.largest_value_bytes, max(sizes, default=0))
         self.last_sequence = max(self.last_sequence, columns.sequence_max())
-        self.bytes += held_bytes(columns)
+        self.bytes += sum(sizes) + sum(map(len, keys)) + ENTRY_BYTES * len(keys)
 
     def settle_some(self) -> bool:
         """Sort in keys for one step; say whether all that were added are sorted in now."""

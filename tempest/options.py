@@ -106,7 +106,8 @@ class Options:
             in place, before it is sealed without anybody asking for it. Default 0.1.
         memory_bytes_max: bytes of all memtables at which writers wait; each takes a third of
             them at most. Default None: three times `memtable_bytes_max`.
-        log_page_bytes: how much of the log is read at once by scans of it. Default 1 MiB.
+        log_page_bytes: how much of the log is read at once by scans of it. Default 256 KiB:
+            what is in the page cache comes without a thread then.
         stream_retention_bytes: log bytes that a stream of changes, named or open, keeps from
             being removed at most. Default 64 MiB.
         collection_live_share_max: segments of which a smaller share is still pointed to are
@@ -167,7 +168,7 @@ class Options:
         validator=attrs.validators.optional(_between(KIB, 1024 * 1024 * MIB)),
     )
     log_page_bytes: int = attrs.field(
-        default=MIB, validator=_between(4 * KIB, 64 * MIB)
+        default=256 * KIB, validator=_between(4 * KIB, 64 * MIB)
     )
     stream_retention_bytes: int = attrs.field(
         default=64 * MIB, validator=_between(0, 1024 * 1024 * MIB)

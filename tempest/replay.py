@@ -18,7 +18,7 @@ import attrs
 import trio
 
 from io_backends import Io, NotFoundError
-from tempest.columns import Keyspace
+from tempest.columns import Columns, Keyspace
 from tempest.errors import CorruptionError
 from tempest.log import (
     PAGE_BYTES,
@@ -33,13 +33,14 @@ from tempest.log import (
     session_entries,
 )
 from tempest.memory import Memtables
-from tempest.memtable import held_bytes
+from tempest.memtable import ENTRY_BYTES, held_bytes
 from tempest.session_serials import Changes, Serials, apply_entries
 from tempest.version import Version
 
 FRAMES_STEP = 64
 FRAMES_FEW = 16
 ENTRIES_STEP = 4096
+STRETCHES_STEP = 1024  # entries: two milliseconds; a turn of the others takes 15 us
 
 
 @attrs.define(eq=False)
@@ -170,18 +171,24 @@ class Replay:
         """Put all entries into the memtable, if all of them are usual and it takes them."""
         columns = stretch.columns()
         active = replayed.memtables.active
-        if (
-            columns is None
-            or active.bytes + held_bytes(columns) >= self._memtable_bytes_max
-        ):
+        size = stretch.end - stretch.start  # more than its keys and values
+        if columns is None or self._is_full(active.bytes, size, columns):
             return False
+        before = replayed.entries
         active.load(columns)
         replayed.entries += len(columns)
         replayed.last_sequence = max(replayed.last_sequence, columns.sequence_max())
         replayed.frames += len(stretch)
-        replayed.bytes += stretch.end - stretch.start
-        await trio.lowlevel.checkpoint()
+        replayed.bytes += size
+        if replayed.entries // STRETCHES_STEP > before // STRETCHES_STEP:
+            await trio.lowlevel.checkpoint()
         return True
+
+    def _is_full(self, held: int, size: int, columns: Columns) -> bool:
+        """Say whether a memtable that holds so many bytes is full with these entries, too."""
+        most = self._memtable_bytes_max
+        roughly = held + size + ENTRY_BYTES * len(columns)
+        return roughly >= most and held + held_bytes(columns) >= most
 
     async def _load_frame(self, frame: Frame, path: str, replayed: Replayed) -> None:
         memtables = replayed.memtables

@@ -74,7 +74,6 @@ SETS = {
     "io_backends.tree:Tree._collect": "only asked for membership",
     "tempest.check:_Verification.run": "only asked for membership",
     "tempest.columns:make_columns": "only asked for membership",
-    "tempest.log.equal_frames:equal_columns": "counted",
     "tempest.reader:Reader._newest_in": "keys that are taken out of dicts",
     "tempest.table.cache:BlockCache.index": "counted",
     "tempest.columns:wide_columns": "only asked for membership",

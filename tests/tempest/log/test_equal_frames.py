@@ -1,13 +1,21 @@
 """Frames of one length, taken all at once, are the frames that are taken one by one."""
 
+from collections.abc import Iterable, Iterator
 from unittest.mock import patch
 
 from hypothesis import given, strategies as st
 
 from tempest.columns import Columns, encode_columns, join_runs, make_columns
 from tempest.header import place_seed
-from tempest.log import SealedFrame, SegmentMeta, Stretch, encode_payload
-from tempest.log.equal_frames import COUNT_MIN, equal_columns
+from tempest.log import (
+    Frame,
+    SealedFrame,
+    SealedStretch,
+    SegmentMeta,
+    Stretch,
+    encode_payload,
+)
+from tempest.log.equal_frames import COUNT_MIN, EqualFrames, read_equal
 from tempest.log.stretch import read_stretch
 from tests.tempest.log.support import STORE_ID
 
@@ -44,13 +52,30 @@ def frames_of(payloads: list[bytes], address: int) -> bytes:
     return b"".join(data)
 
 
-def plainly(window: bytes, place: int, address: int, bytes_max: int) -> Stretch | None:
-    with patch("tempest.log.stretch.read_equal", lambda *_: ([], [])):
-        return read_stretch(window, place, address, SEED, bytes_max)
+def stretches(
+    window: bytes, place: int, address: int, bytes_max: int
+) -> Iterator[Stretch]:
+    while (part := read_stretch(window, place, address, SEED, bytes_max)) is not None:
+        yield part
+        place += part.end - address
+        address = part.end
 
 
-def said(stretch: Stretch | None) -> object:
-    return stretch and (stretch.start, stretch.payloads, stretch.marks)
+def plainly(window: bytes, place: int, address: int, bytes_max: int) -> list[Frame]:
+    with patch("tempest.log.stretch.read_equal", lambda *_: None):
+        return frames_in(stretches(window, place, address, bytes_max))
+
+
+def frames_in(parts: Iterable[Stretch]) -> list[Frame]:
+    return [frame for part in parts for frame in part.frames()]
+
+
+def equal(payloads: list[bytes]) -> EqualFrames | None:
+    """Return these payloads as frames that were read, if they are read at once."""
+    window = frames_of(payloads, 700)
+    with patch("tempest.log.equal_frames.COUNT_MIN", 1):
+        found = read_equal(window, 0, 700, SEED, len(payloads))
+    return found[0] if found and len(found[0]) == len(payloads) else None
 
 
 @given(singles(), st.sampled_from([4096, 50, 9]), st.data())
@@ -69,9 +94,24 @@ def test_a_window_gives_the_same_frames(
     elif harm == "zeros":
         window[place:] = bytes(len(window) - place)
 
-    found = read_stretch(bytes(window), len(before), address, SEED, bytes_max)
+    found = list(stretches(bytes(window), len(before), address, bytes_max))
 
-    assert said(found) == said(plainly(bytes(window), len(before), address, bytes_max))
+    plain = plainly(bytes(window), len(before), address, bytes_max)
+    assert frames_in(found) == plain
+    for part in found:
+        assert part.end == part.start + sum(48 + len(p) for p in part.payloads)
+        assert part.highest_mark == max(
+            frame.header.synced_until for frame in part.frames()
+        )
+        if len(part) > 1:
+            assert frames_in(part.halves()) == list(part.frames())
+            below, above = part.cut(part.start + (part.end - part.start) // 3)
+            parts = [half for half in (below, above) if half is not None]
+            assert frames_in(parts) == list(part.frames())
+        seed = data.draw(st.sampled_from([0, SEED, 2**64 - 1]))
+        plainer = Stretch(part.start, list(part.payloads), part.marks)
+        encoded = SealedStretch(part, 1).encode(seed, address + 5)
+        assert encoded == SealedStretch(plainer, 1).encode(seed, address + 5)
 
 
 def test_every_flipped_bit_ends_the_stretch_at_its_frame() -> None:
@@ -83,8 +123,9 @@ def test_every_flipped_bit_ends_the_stretch_at_its_frame() -> None:
         for bit in range(8):
             harmed = bytearray(window)
             harmed[place] ^= 1 << bit
-            found = read_stretch(bytes(harmed), 0, 700, SEED, 4096)
-            assert (found.payloads if found else []) == payloads[: place // size]
+            found = stretches(bytes(harmed), 0, 700, 4096)
+            whole = [payload for part in found for payload in part.payloads]
+            assert whole == payloads[: place // size]
 
 
 @given(singles(), st.data())
@@ -98,7 +139,8 @@ def test_the_entries_are_those_of_the_runs_one_by_one(
         harmed[place] = data.draw(st.integers(0, 255))
         payloads[index] = bytes(harmed)
 
-    found = equal_columns(payloads)
+    frames = equal(payloads)
+    found = None if frames is None else frames.columns()
 
     if found is not None:
         plain = join_runs([payload[4:] for payload in payloads])
@@ -120,7 +162,10 @@ def test_entries_of_one_shape_are_taken_together() -> None:
             for n in range(COUNT_MIN)
         ]
         payloads = [encode_payload([run]) for run in runs]
-        found = equal_columns(payloads)
-        assert found is not None
-        assert found == join_runs([payload[4:] for payload in payloads])
-        assert equal_columns(payloads[1:]) is None
+        frames = equal(payloads)
+        assert frames is not None
+        assert list(frames) == payloads
+        assert list(frames.part(2, 5)) == payloads[2:5]
+        assert frames.columns() == join_runs([payload[4:] for payload in payloads])
+        few = frames_of(payloads[1:], 700)
+        assert read_equal(few, 0, 700, SEED, 99) is None

@@ -227,7 +227,7 @@ async def test_replay_gives_the_same_either_way(
 async def test_a_stretch_takes_small_frames_in_steps() -> None:
     layout = Layout(META)
     for number in range(3 * STRETCH_FRAMES):
-        layout.add(text_payload(f"{number}", number + 1), synced_until=number)
+        layout.add(text_payload(f"{number:04}", 500 + number), synced_until=number)
     large = layout.add(payload_of([(b"large", bytes(5000))]))
     for number in range(40):
         layout.add(payload_of([(b"%d" % number, bytes(4000))], 9000 + number))
