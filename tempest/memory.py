@@ -12,7 +12,8 @@ from itertools import islice
 
 import trio
 
-from tempest.memtable import NO_ROWS, Entry, Memtable
+from tempest.entry import Entry
+from tempest.memtable import NO_ROWS, Memtable
 from tempest.wakeup import Wakeup
 
 PIECE_ENTRIES = 4096

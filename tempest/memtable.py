@@ -1,6 +1,6 @@
 """The ordered index of a stretch of the log that is still in memory.
 
-For each key it holds the newest version as `(sequence, value)`, where value None is a delete, and
+For each key it holds the newest version, and
 beside it the older versions that some reader position may still ask for. `sessions` says how far
 the stretch has brought each session that writes in it.
 
@@ -19,10 +19,9 @@ from itertools import compress, islice
 import trio
 
 from tempest.columns import Columns, make_columns
+from tempest.entry import Entry
 from tempest.ordered_keys import OrderedKeys
 from tempest.table import RowCache
-
-Entry = tuple[int, bytes | None]
 
 ENTRY_BYTES = (
     200  # dict slot, tuple, integer, two bytes headers, place in the order: measured
@@ -72,8 +71,8 @@ class Memtable:
         newest = self.newest
         old = newest.get(key)
         newest[key] = entry
-        self.last_sequence = entry[0]
-        value = entry[1]
+        self.last_sequence = entry.sequence
+        value = entry.value
         size = len(value) if value else 0
         if size > self.largest_value_bytes:  # noqa: PLR1730 - a call costs more than the rest
             self.largest_value_bytes = size
@@ -83,11 +82,11 @@ class Memtable:
                 self.rows.forget(key)
             self.bytes += len(key) + ENTRY_BYTES + size
             return None
-        if entry[0] > visible or (taken and taken[-1] >= old[0]):
+        if entry.sequence > visible or (taken and taken[-1] >= old.sequence):
             self._chain(key, old, visible, taken)
             self.bytes += ENTRY_BYTES + size
             return old
-        gone = old[1]
+        gone = old.value
         self.bytes += size - (len(gone) if gone else 0)
         return None
 
@@ -106,7 +105,7 @@ class Memtable:
         self._order.add_all(keys)
         if self.rows.is_used:
             self.rows.forget_all(keys)
-        self.last_sequence = versions[-1][0]
+        self.last_sequence = versions[-1].sequence
         self.largest_value_bytes = max(self.largest_value_bytes, largest)
         self.bytes += size + ENTRY_BYTES * len(versions)
         return True
@@ -119,18 +118,22 @@ class Memtable:
         if chain is None:
             self._older[key] = [old]
             return
-        while chain and old[0] <= visible and not _seen(chain[-1][0], old[0], taken):
-            gone = chain.pop()[1]
+        while (
+            chain
+            and old.sequence <= visible
+            and not _seen(chain[-1].sequence, old.sequence, taken)
+        ):
+            gone = chain.pop().value
             self.bytes -= ENTRY_BYTES + (len(gone) if gone else 0)
         chain.append(old)
 
     def get(self, key: bytes, at: int) -> Entry | None:
         """Return the newest version at or below `at`, or None if none is here."""
         entry = self.newest.get(key)
-        if entry is None or entry[0] <= at:
+        if entry is None or entry.sequence <= at:
             return entry
         for older in reversed(self._older.get(key, ())):
-            if older[0] <= at:
+            if older.sequence <= at:
                 return older
         return None
 
@@ -142,9 +145,8 @@ class Memtable:
             for index in compress(range(len(values)), columns.kinds):
                 values[index] = None
         before = len(newest)
-        newest.update(
-            zip(keys, zip(columns.sequences(), values, strict=True), strict=True)
-        )
+        entries = map(Entry, columns.sequences(), values)
+        newest.update(zip(keys, entries, strict=True))
         fresh = len(newest) - before
         # A dict keeps the order in which keys came, so those that are new are the last ones.
         self._order.add_all(
@@ -183,9 +185,9 @@ class Memtable:
         ]
         return make_columns(
             [key for key, _ in found],
-            [entry[1] or b"" for _, entry in found],
-            [entry[0] for _, entry in found],
-            bytes([entry[1] is None for _, entry in found]),
+            [entry.value or b"" for _, entry in found],
+            [entry.sequence for _, entry in found],
+            bytes([entry.value is None for _, entry in found]),
         )
 
 

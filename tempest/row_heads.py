@@ -263,7 +263,7 @@ class MemtableHead:
             entry = get(key, at)
             if entry is None:
                 continue
-            value = entry[1]
+            value = entry.value
             if value is None:
                 value, marks = DELETED, HIDES
             keys.append(key)

@@ -194,7 +194,7 @@ def _put_in(
             if len(new) == count:
                 return False  # others may follow that are not too new
             continue
-        value = entry[1]
+        value = entry.value
         if value is None:
             return False
         place = bisect_left(keys, key)

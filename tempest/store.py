@@ -171,10 +171,10 @@ class Store(
                 self._spot.newest(key, self._find_nowait) if step is not never else None
             )
             if version is not None:
-                value = function(version[1])
+                value = function(version.value)
                 sequence = step(key, value) if type(value) is bytes else None
                 if sequence is None:
-                    await self._finish_update(key, version[1], value, durability)
+                    await self._finish_update(key, version.value, value, durability)
                     return value
                 fairness = self._fairness
                 fairness.left -= CALL_UNITS

@@ -22,6 +22,7 @@ import trio
 
 from tempest.batch import Batch
 from tempest.committer import Committer
+from tempest.entry import Entry
 from tempest.errors import ThrottledError
 from tempest.fairness import (
     CALL_UNITS,
@@ -259,7 +260,7 @@ class Writer:
             visibility.block(sequence, sequence, synced=level is Durability.DISK)
         elif visibility.is_current:
             visibility.visible = sequence
-        self._place(key, (sequence, value))
+        self._place(key, Entry(sequence, value))
         return sequence
 
     def _take(self, serial: NextSerial, sequence: int) -> None:
@@ -276,7 +277,7 @@ class Writer:
         visibility.block(sequence, sequence, synced=level is Durability.DISK)
         return sequence
 
-    def _place(self, key: bytes, entry: tuple[int, bytes | None]) -> None:
+    def _place(self, key: bytes, entry: Entry) -> None:
         committer = self.committer
         kept = committer.memtables.active.put(
             key, entry, committer.visibility.visible, self.positions.taken
@@ -288,7 +289,7 @@ class Writer:
         committer = self.committer
         sequences = range(first, first + len(entries))
         values = entries.values()
-        versions = list(zip(sequences, values, strict=True))
+        versions = list(map(Entry, sequences, values))
         sizes = list(map(len, filter(None, values)))
         size, largest = sum(map(len, entries)) + sum(sizes), max(sizes, default=0)
         if committer.memtables.active.put_new(entries, versions, size, largest):

@@ -10,20 +10,20 @@ Invariants
 from collections.abc import Collection, Iterator
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter
 
 import attrs
 
 from tempest.columns import Columns, ascending_columns
+from tempest.entry import Entry
 from tempest.log.serials import SessionEntry, session_run
 
-Entry = tuple[int, bytes | None]
 Pair = tuple[bytes, Entry]
 
 FRAME_ENTRY_BYTES = 16
 RUN_ENTRIES_MAX = 2048
 RUN_BYTES = 256 << 10
-_FIRST, _SECOND = itemgetter(0), itemgetter(1)
+_SEQUENCE, _VALUE = attrgetter("sequence"), attrgetter("value")
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ class GatheredFrame:
 
 
 class OpenFrame:
-    """Gathers `(sequence, value)` by key; sequences only rise."""
+    """Gathers versions by key; sequences only rise."""
 
     def __init__(self) -> None:
         self.newest: dict[bytes, Entry] = {}
@@ -84,7 +84,7 @@ class OpenFrame:
         """Add a version; `kept` is the one before it if a reader still needs that."""
         newest = self.newest
         old = newest.get(key)
-        value = entry[1]
+        value = entry.value
         self.bytes += len(key) + FRAME_ENTRY_BYTES + (len(value) if value else 0)
         if old is not None:
             # Taken out first, so that the dict stays in sequence order.
@@ -94,10 +94,10 @@ class OpenFrame:
                 if len(self._chained) >= RUN_ENTRIES_MAX:
                     self._end_piece()
             else:
-                gone = old[1]
+                gone = old.value
                 self.bytes -= len(key) + FRAME_ENTRY_BYTES + (len(gone) if gone else 0)
         newest[key] = entry
-        self.last_sequence = entry[0]
+        self.last_sequence = entry.sequence
 
     def put_new(
         self, keys: Collection[bytes], versions: list[Entry], size: int
@@ -105,7 +105,7 @@ class OpenFrame:
         """Add versions of keys that are not here, of `size` bytes in keys and values."""
         assert self.newest.keys().isdisjoint(keys), "each key is held once"
         self.newest.update(zip(keys, versions, strict=True))
-        self.last_sequence = versions[-1][0]
+        self.last_sequence = versions[-1].sequence
         self.bytes += size + FRAME_ENTRY_BYTES * len(versions)
 
     def count(self, name: bytes, entry: SessionEntry) -> None:
@@ -135,9 +135,9 @@ class OpenFrame:
 
 
 def _run(keys: list[bytes], entries: list[Entry]) -> Columns:
-    sequences, values = list(map(_FIRST, entries)), list(map(_SECOND, entries))
+    sequences, values = list(map(_SEQUENCE, entries)), list(map(_VALUE, entries))
     return ascending_columns(keys, values, sequences)
 
 
 def _sequence(pair: Pair) -> int:
-    return pair[1][0]
+    return pair[1].sequence

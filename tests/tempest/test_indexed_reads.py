@@ -31,7 +31,7 @@ def plain(store: Store, key: bytes, at: int) -> bytes | None:
     """Return what memory and tables have, asked one after the other, without rows."""
     reader = store._reading.reader
     entry = reader.memtables.get(key, at)
-    return reader.plain_get_nowait(key, at) if entry is None else entry[1]
+    return reader.plain_get_nowait(key, at) if entry is None else entry.value
 
 
 @attrs.frozen

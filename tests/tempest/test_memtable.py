@@ -1,5 +1,6 @@
 """A memtable answers every reader position as a list of all versions would."""
 
+import gc
 import weakref
 
 import attrs
@@ -8,9 +9,10 @@ import trio.testing
 from hypothesis import given, settings, strategies as st
 
 from tempest.columns import Columns, Kind, make_columns
+from tempest.entry import Entry
 from tempest.log import OpenFrame
 from tempest.memory import PIECE_ENTRIES, Memtables
-from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Entry, Memtable
+from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Memtable
 from tempest.memtable_cursor import MemtableCursor
 from tempest.snapshot import Positions
 
@@ -33,7 +35,7 @@ class History:
 
     def put(self, key: bytes, value: bytes | None, *, is_pending: bool) -> None:
         """Write; what comes behind a pending write is pending, too."""
-        entry = (self.last + 1, value)
+        entry = Entry(self.last + 1, value)
         if not is_pending and self.visible == self.last:
             self.visible += 1
         before = self.newest(key, self.last)
@@ -43,7 +45,7 @@ class History:
 
     def newest(self, key: bytes, at: int) -> Entry | None:
         """Answer by looking at everything."""
-        found = [e for k, e in self.versions if k == key and e[0] <= at]
+        found = [e for k, e in self.versions if k == key and e.sequence <= at]
         return found[-1] if found else None
 
     def readable(self) -> list[int]:
@@ -55,7 +57,7 @@ class History:
         chained = [entry for chain in table._older.values() for entry in chain]
         entries = [*table.newest.values(), *chained]
         return sum(map(len, table.newest)) + sum(
-            ENTRY_BYTES + len(value or b"") for _, value in entries
+            ENTRY_BYTES + len(entry.value or b"") for entry in entries
         )
 
     def check(self) -> None:
@@ -128,9 +130,9 @@ def test_versions_pending_for_a_moment_do_not_pile_up(
 
 def test_a_delete_is_an_answer_and_a_missing_key_is_none() -> None:
     table = Memtable(0)
-    table.put(b"gone", (1, None), 1, ())
+    table.put(b"gone", Entry(1, None), 1, ())
 
-    assert table.get(b"gone", 1) == (1, None)
+    assert table.get(b"gone", 1) == Entry(1, None)
     assert table.get(b"gone", 0) is None
     assert table.get(b"never", 1) is None
 
@@ -179,7 +181,7 @@ async def test_a_cursor_reads_a_range_as_it_was_at_a_position(
     rows = await read(history.table, start, stop, at, reverse=reverse)
 
     expected = [
-        (key, *entry)
+        (key, entry.sequence, entry.value)
         for key in sorted(history.table.newest)
         if start <= key
         and (stop is None or key < stop)
@@ -196,7 +198,10 @@ async def test_a_cursor_goes_on_from_chunk_to_chunk(
     table = Memtable(0)
     for number in range(count):
         table.put(
-            b"%06d" % (number * 7919 % (count or 1)), (number + 1, b""), number + 1, ()
+            b"%06d" % (number * 7919 % (count or 1)),
+            Entry(number + 1, b""),
+            number + 1,
+            (),
         )
     keys = sorted(table.newest)
     bound = st.integers(0, count).map(lambda number: b"%06d" % number)
@@ -213,13 +218,15 @@ async def test_a_cursor_does_not_see_what_is_written_while_it_reads() -> None:
     table = Memtable(0)
     count = 2 * CHUNK_KEYS
     for number in range(count):
-        table.put(b"%06d" % (2 * number), (number + 1, b"old"), number + 1, ())
+        table.put(b"%06d" % (2 * number), Entry(number + 1, b"old"), number + 1, ())
     cursor = MemtableCursor(table, b"", None, reverse=False, at=count)
     found: list[bytes] = []
     while (chunk := await cursor.next_chunk()) is not None:
         found += chunk.keys
         for number in range(count):
-            table.put(b"%06d" % (2 * number + 1), (count + number + 1, b""), count, ())
+            table.put(
+                b"%06d" % (2 * number + 1), Entry(count + number + 1, b""), count, ()
+            )
 
     assert found == [b"%06d" % (2 * number) for number in range(count)]
 
@@ -247,12 +254,14 @@ async def test_replayed_runs_leave_the_newest_version_of_each_key(
                 bytes(value is None for _, value in run),
             )
         )
-        newest |= {k: (s, v) for s, (k, v) in zip(sequences, run, strict=True)}
+        newest |= {k: Entry(s, v) for s, (k, v) in zip(sequences, run, strict=True)}
 
     assert table.newest == newest
     assert table.last_sequence == sequence
     rows = await read(table, b"", None, sequence, reverse=False)
-    assert rows == [(key, *newest[key]) for key in sorted(newest)]
+    assert rows == [
+        (key, newest[key].sequence, newest[key].value) for key in sorted(newest)
+    ]
 
 
 # Memtables
@@ -260,14 +269,14 @@ async def test_replayed_runs_leave_the_newest_version_of_each_key(
 
 def test_memtables_answer_with_the_newest_that_has_the_key() -> None:
     tables = Memtables(0)
-    tables.active.put(b"a", (1, b"old"), 1, ())
-    tables.active.put(b"b", (2, b"only"), 2, ())
+    tables.active.put(b"a", Entry(1, b"old"), 1, ())
+    tables.active.put(b"b", Entry(2, b"only"), 2, ())
     tables.switch()
-    tables.active.put(b"a", (3, b"new"), 3, ())
+    tables.active.put(b"a", Entry(3, b"new"), 3, ())
 
-    assert tables.get(b"a", 9) == (3, b"new")
-    assert tables.get(b"a", 2) == (1, b"old")
-    assert tables.get(b"b", 9) == (2, b"only")
+    assert tables.get(b"a", 9) == Entry(3, b"new")
+    assert tables.get(b"a", 2) == Entry(1, b"old")
+    assert tables.get(b"b", 9) == Entry(2, b"only")
     assert tables.get(b"c", 9) is None
     assert tables.entries == 3
     assert [table is tables.active for table in tables.newest_first] == [True, False]
@@ -293,7 +302,7 @@ async def test_a_dropped_memtable_is_freed_and_whoever_reads_it_notices_nothing(
     count = 2 * PIECE_ENTRIES + 1
     for number in range(2):
         for sequence in range(count):
-            tables.active.put(b"%d" % sequence, (sequence, b"v"), sequence, ())
+            tables.active.put(b"%d" % sequence, Entry(sequence, b"v"), sequence, ())
         tables.switch()
         tables.bound(number + 1)
     reader, other = tables.waiting[0], weakref.ref(tables.waiting[1])
@@ -308,7 +317,7 @@ async def test_a_dropped_memtable_is_freed_and_whoever_reads_it_notices_nothing(
         nursery.cancel_scope.cancel()
 
     assert len(reader) == count
-    assert reader.get(b"%d" % (count - 1), count) == (count - 1, b"v")
+    assert reader.get(b"%d" % (count - 1), count) == Entry(count - 1, b"v")
 
 
 @given(
@@ -326,15 +335,15 @@ def test_new_keys_added_together_are_those_added_one_by_one(
     )
     for sequence, (key, value) in enumerate(before.items(), 1):
         for table in (together, single):
-            table.put(key, (sequence, value), sequence, ())
-    entries = [(100 + i, value) for i, value in enumerate(added.values())]
+            table.put(key, Entry(sequence, value), sequence, ())
+    entries = [Entry(100 + i, value) for i, value in enumerate(added.values())]
     size = sum(len(key) + len(value or b"") for key, value in added.items())
     largest = max(len(value or b"") for value in added.values())
     are_new = not before.keys() & added.keys()
     assert together.put_new(added, entries, size, largest) == are_new
     if are_new:
         for key, entry in zip(added, entries, strict=True):
-            frame.put(key, entry, single.put(key, entry, entry[0], ()))
+            frame.put(key, entry, single.put(key, entry, entry.sequence, ()))
         gathered.put_new(added, entries, size)
         assert (gathered.bytes, gathered.newest) == (frame.bytes, frame.newest)
         assert gathered.last_sequence == frame.last_sequence
@@ -343,3 +352,14 @@ def test_new_keys_added_together_are_those_added_one_by_one(
         for t in (together, single)
     ]
     assert states[0] == states[1]
+
+
+def test_the_collector_of_cycles_passes_by_versions() -> None:
+    """A full pass looked at each version and key of every memtable: 28 ms for 300,000 of them."""
+    table, frame = Memtable(0), OpenFrame()
+    for sequence in range(100):
+        entry = Entry(sequence, b"value")
+        frame.put(b"%d" % sequence, entry, table.put(b"%d" % sequence, entry, 99, ()))
+    assert not gc.is_tracked(entry)
+    assert not gc.is_tracked(table.newest)
+    assert not gc.is_tracked(frame.newest)

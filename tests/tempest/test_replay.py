@@ -72,7 +72,7 @@ async def replay(
 
 def content_of(memtables: Memtables) -> dict[bytes, bytes | None]:
     tables = [*memtables.waiting, memtables.active]
-    return {key: value for table in tables for key, (_, value) in table.newest.items()}
+    return {key: entry.value for table in tables for key, entry in table.newest.items()}
 
 
 def addresses(found: Replayed) -> list[int]:

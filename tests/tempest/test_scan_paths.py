@@ -10,6 +10,7 @@ from io_backends import DeviceError, FailOp, FaultPlan, FaultyIo, OpKind, Virtua
 from sim import run_seeded
 from tempest import Durability
 from tempest.columns import Columns, Kind, make_columns
+from tempest.entry import Entry
 from tempest.fairness import Fairness
 from tempest.iterator import Merger, Source, visible_rows
 from tempest.memtable import Memtable
@@ -144,7 +145,7 @@ async def sources_of(
         if place < memtables:
             table = Memtable(0)
             for name, sequence, kind, value in layer:
-                entry = (sequence, None if kind == Kind.DELETE else value)
+                entry = Entry(sequence, None if kind == Kind.DELETE else value)
                 if kind != Kind.POINTER:
                     table.put(name, entry, sequence, range(sequence))
             sources.memtables.append(table)

@@ -16,6 +16,7 @@ from tempest import Durability, Options, Store
 from tempest.batch import Batch
 from tempest.columns import make_columns
 from tempest.engine import Engine
+from tempest.entry import Entry
 from tempest.log.one_entry import LoneFrame
 from tempest.spot import Spot, never
 from tempest.throttle import BYTES_A_SECOND_MIN, SLEEP_SECONDS_MIN
@@ -69,7 +70,10 @@ class PlainSpot(Spot):
             return None
         for sequence, (key, value) in enumerate(batch.entries.items(), first):
             self.memtables.active.put(
-                key, (sequence, value), self.visibility.visible, self.positions.taken
+                key,
+                Entry(sequence, value),
+                self.visibility.visible,
+                self.positions.taken,
             )
         return last
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from io_backends import DeviceError
 from sim import run_seeded
+from tempest.entry import Entry
 from tempest.errors import BackgroundError, CorruptionError, ThrottledError
 from tempest.health import HealthMonitor
 from tempest.memory import Memtables
@@ -196,7 +197,7 @@ def test_writes_on_the_spot_owe_what_admitted_ones_owe(
             may = sequence <= throttle.calm_until and active.bytes <= active.calm_bytes
             if not may and not throttle.may_pass(sequence):
                 await throttle.admit(len(key) + size)
-            active.put(key, (sequence, bytes(size)), sequence, ())
+            active.put(key, Entry(sequence, bytes(size)), sequence, ())
             largest = max(largest, size + 3)
         waited = trio.current_time() - started
         grown = active.bytes - ENTRY_BYTES * len(active)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tempest.columns import Columns, Kind
+from tempest.entry import Entry
 from tempest.log import OpenFrame, open_frame
 from tempest.log.open_frame import RUN_BYTES, RUN_ENTRIES_MAX, GatheredFrame
 
-Entry = tuple[int, bytes | None]
 Put = tuple[bytes, bytes | None, bool]
 
 PUTS = st.lists(
@@ -39,7 +39,7 @@ class Model:
 
 def fill(frame: OpenFrame, model: Model, puts: list[Put], first: int = 1) -> None:
     for sequence, (key, value, keeps) in enumerate(puts, first):
-        entry = (sequence, value)
+        entry = Entry(sequence, value)
         kept = model.newest(key) if keeps else None
         frame.put(key, entry, kept)
         model.put(key, entry, kept)
@@ -50,7 +50,7 @@ def rows_of(columns: Columns) -> list[tuple[bytes, Entry]]:
         None if columns.kind(i) == Kind.DELETE else value
         for i, value in enumerate(columns.values)
     ]
-    entries = zip(columns.sequences(), values, strict=True)
+    entries = map(Entry, columns.sequences(), values)
     return list(zip(columns.keys, entries, strict=True))
 
 
@@ -76,7 +76,7 @@ def test_its_bytes_are_those_of_what_it_holds(puts: list[Put]) -> None:
     fill(frame, model, puts)
 
     assert frame.bytes == sum(
-        len(key) + 16 + len(value or b"") for key, (_, value) in model.versions
+        len(key) + 16 + len(entry.value or b"") for key, entry in model.versions
     )
     assert frame.take().bytes >= sum(len(key) for key, _ in model.versions)
 
@@ -111,7 +111,8 @@ def test_runs_hold_the_entries_in_order(puts: list[Put], count: int) -> None:
 
 @given(st.integers(1, 5000), st.integers(0, 1 << 30))
 def test_a_run_is_bounded_in_entries_and_about_in_bytes(count: int, size: int) -> None:
-    newest: dict[bytes, Entry] = {b"%d" % number: (1, b"") for number in range(count)}
+    entry = Entry(1, b"")
+    newest = {b"%d" % number: entry for number in range(count)}
     gathered = GatheredFrame(newest, [], {}, 0, size)
 
     entries = gathered.run_entries

@@ -11,6 +11,7 @@ from tempest.columns import (
     encode_columns,
     make_columns,
 )
+from tempest.entry import Entry
 from tempest.log import Frame, OpenFrame, encode_payload, session_entries, session_run
 from tempest.log.frame import FrameHeader
 from tempest.session_serials import SERIAL_MAX
@@ -76,7 +77,7 @@ def test_users_never_meet_the_run() -> None:
 def test_the_open_frame_holds_the_newest_serial_of_each_session() -> None:
     frame = OpenFrame()
     for sequence in range(1, 100):
-        frame.put(b"k", (sequence, b"v"), None)
+        frame.put(b"k", Entry(sequence, b"v"), None)
         frame.count(b"a", (sequence, sequence))
         grown = frame.bytes
     frame.count(b"b", (100, None))
