@@ -16,7 +16,9 @@ from tempest.entry import Entry
 from tempest.memtable import NO_ROWS, Memtable
 from tempest.wakeup import Wakeup
 
-PIECE_ENTRIES = 4096
+PIECE_ENTRIES = 256
+PIECES_AT_ONCE = 2  # made in a step; to make one takes less than to free one
+_Piece = tuple[list[bytes], list[Entry]]
 
 
 class Memtables:
@@ -73,11 +75,14 @@ class Memtables:
 
 
 class Leftovers:
-    """Frees memtables that were dropped, a few thousand entries at a time.
+    """Frees memtables that were dropped, a few hundred entries at a time.
 
-    Whoever drops the last reference to one frees all of it in one step: 8 ms for 53,000 entries.
-    Held by pieces of its keys and versions that takes 0.7, and each piece 0.3. A reader who still
-    has the memtable notices nothing.
+    Whoever drops the last reference to one frees all of it in one step: 8 ms for 53,000 entries,
+    and 40 where none of it is in the processor's caches any more. Held by pieces of its keys and
+    versions that takes 0.7. A piece takes 0.06 to 0.1 ms, and a writer who gives way waits for
+    one: of 4096 entries it was 1 ms, and the latest ten thousandth of all puts were those. The
+    more memtables wait, the more is freed at a time: who writes batches seldom gives way. A
+    reader who still has the memtable notices nothing.
     """
 
     def __init__(self) -> None:
@@ -94,18 +99,22 @@ class Leftovers:
         while True:
             await self._wakeup.wait()
             while self._dropped:
-                pieces = await _pieces(self._dropped[0])
+                pieces = await self._pieces(self._dropped[0])
                 del self._dropped[0]
                 while pieces:
-                    pieces.pop()
+                    del pieces[-self._at_once :]
                     await trio.lowlevel.checkpoint()
 
+    @property
+    def _at_once(self) -> int:
+        return 1 + len(self._dropped)
 
-async def _pieces(memtable: Memtable) -> list[list[bytes] | list[Entry]]:
-    """Return the keys and the versions of a memtable in bounded lists."""
-    pieces: list[list[bytes] | list[Entry]] = []
-    keys, versions = iter(memtable.newest), iter(memtable.newest.values())
-    while some := list(islice(keys, PIECE_ENTRIES)):
-        pieces += [some, list(islice(versions, PIECE_ENTRIES))]
-        await trio.lowlevel.checkpoint()
-    return pieces
+    async def _pieces(self, memtable: Memtable) -> list[_Piece]:
+        """Return the keys and the versions of a memtable in bounded lists."""
+        pieces: list[_Piece] = []
+        keys, versions = iter(memtable.newest), iter(memtable.newest.values())
+        while some := list(islice(keys, PIECE_ENTRIES)):
+            pieces.append((some, list(islice(versions, PIECE_ENTRIES))))
+            if not len(pieces) % (PIECES_AT_ONCE * self._at_once):
+                await trio.lowlevel.checkpoint()
+        return pieces
