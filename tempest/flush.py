@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import attrs
 import trio
 
-from io_backends import Io
+from io_backends import Io, worker_job
 from journal import decode_record
 from tempest.columns import Columns, Kind, make_columns
 from tempest.compaction import (
@@ -74,11 +74,13 @@ async def flush(io: Io, job: FlushJob, *, inline: bool) -> JobResult:
     return result
 
 
+@worker_job()
 async def prepare_flush(io: Io, argument: bytes) -> bytes:
     """Do nothing: where this has run, a flush need not wait for a process and its imports."""
     return argument
 
 
+@worker_job()
 async def run_flush(io: Io, argument: bytes) -> bytes:
     """Do an encoded job and return its encoded outcome. For `Io.run_job`."""
     return await report(_flush(io, decode_record(FlushJob, argument)))

@@ -19,10 +19,11 @@ from io_backends.errors import (
 from io_backends.file.calls import Calls
 from io_backends.file.handle import FileHandle
 from io_backends.file.lock import FileLock, give_up_lock, take_lock
-from io_backends.file.messages import Job, job_name
+from io_backends.file.messages import job_name
 from io_backends.file.system import sync_folder
 from io_backends.file.workers import Workers
 from io_backends.inline import run_inline
+from io_backends.jobs import Job
 from io_backends.protocol import Stat
 
 

@@ -1,7 +1,7 @@
 """What a worker process and its parent say to each other. No IO happens here.
 
     message := length:u32 body:u8[length]                     (little-endian)
-    request := name_length:u16 name:utf-8 argument            name := module ":" function
+    request := needs_door:u8 name_length:u16 name:utf-8 argument        name := module ":" function
     reply   := 0:u8 result  |  1:u8 failure
     failure := JSON {"type", "text", "io": null | {"type", "operation", "path", "errno", "detail"}}
 
@@ -12,18 +12,15 @@ Invariants
 
 import json
 import struct
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from io_backends import errors
 from io_backends.errors import DeviceError, IoError, JobError
-from io_backends.protocol import Io
-
-Job = Callable[[Io, bytes], Awaitable[bytes]]
+from io_backends.jobs import Job
 
 BODY_BYTES_MAX: Final = 256 * 1024 * 1024
 LENGTH: Final = struct.Struct("<I")
-_NAME_LENGTH: Final = struct.Struct("<H")
+_HEAD: Final = struct.Struct("<?H")  # needs_door, name_length
 _RESULT, _FAILURE = b"\0", b"\1"
 
 
@@ -40,21 +37,21 @@ def job_name(function: Job) -> str:
     return f"{module}:{name}"
 
 
-def encode_request(name: str, argument: bytes) -> bytes:
+def encode_request(name: str, argument: bytes, *, needs_door: bool = True) -> bytes:
     """Return the message that asks for a job; `JobError` if the argument is too long."""
     encoded = name.encode()
-    body = _NAME_LENGTH.pack(len(encoded)) + encoded + argument
+    body = _HEAD.pack(needs_door, len(encoded)) + encoded + argument
     if len(body) > BODY_BYTES_MAX:
         detail = f"its argument has {len(argument)} bytes, {BODY_BYTES_MAX} at most"
         raise JobError("run_job", name, detail=detail)
     return LENGTH.pack(len(body)) + body
 
 
-def decode_request(body: bytes) -> tuple[str, bytes]:
-    """Return name and argument."""
-    (length,) = _NAME_LENGTH.unpack_from(body)
-    end = _NAME_LENGTH.size + length
-    return body[_NAME_LENGTH.size : end].decode(), body[end:]
+def decode_request(body: bytes) -> tuple[str, bytes, bool]:
+    """Return name, argument and whether the job needs the front door of its package."""
+    needs_door, length = _HEAD.unpack_from(body)
+    end = _HEAD.size + length
+    return body[_HEAD.size : end].decode(), body[end:], needs_door
 
 
 def encode_result(result: bytes) -> bytes:

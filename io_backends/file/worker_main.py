@@ -4,15 +4,19 @@ Invariants
 - The process ends with its parent, however that ended: a thread that waits for the parent's end of
   the pipe ends it, in the middle of a job if need be.
 - It takes no lock, and never imports the parent's `__main__`.
+- Whoever needs the front door of a package finds it open, whatever ran before.
 - What a job prints goes nowhere; the pipes carry messages only.
 """
 
 import importlib
+import importlib.util
 import inspect
 import os
 import queue
 import signal
+import sys
 import threading
+from types import ModuleType
 
 import trio
 
@@ -23,6 +27,8 @@ from io_backends.file.messages import (
     encode_failure,
     encode_result,
 )
+
+_closed: dict[str, ModuleType] = {}  # packages whose `__init__` has not run
 
 
 def main() -> None:
@@ -46,8 +52,12 @@ def serve(io: FileIo, request: bytes) -> bytes:
 
 
 def _run(io: FileIo, request: bytes) -> bytes:
-    name, argument = decode_request(request)
+    name, argument, needs_door = decode_request(request)
     module, _, function_name = name.partition(":")
+    if needs_door:
+        _open_doors()
+    else:
+        _keep_closed(module.partition(".")[0])
     function: object = getattr(importlib.import_module(module), function_name)
     if not inspect.iscoroutinefunction(function):
         raise TypeError(f"{name} is not a coroutine function")
@@ -55,6 +65,23 @@ def _run(io: FileIo, request: bytes) -> bytes:
     if not isinstance(result, bytes):
         raise TypeError(f"{name} returned {type(result).__name__}, not bytes")
     return result
+
+
+def _keep_closed(package: str) -> None:
+    """Let modules of a package be imported without what its `__init__` imports."""
+    if package not in sys.modules:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.submodule_search_locations is not None:
+            module = importlib.util.module_from_spec(spec)
+            _closed[package] = sys.modules[package] = module
+
+
+def _open_doors() -> None:
+    """Run what was left out, for a job that may ask for it."""
+    while _closed:
+        _, module = _closed.popitem()
+        if module.__spec__ is not None and module.__spec__.loader is not None:
+            module.__spec__.loader.exec_module(module)
 
 
 def _take_pipes() -> tuple[int, int]:

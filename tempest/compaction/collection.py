@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from io_backends import Io
+from io_backends import Io, worker_job
 from journal import decode_record
 from tempest.compaction.executor import refuse, run
 from tempest.compaction.job import (
@@ -78,6 +78,7 @@ async def collect(io: Io, job: CollectionJob, *, inline: bool) -> JobResult:
     return result
 
 
+@worker_job(is_patient=True)
 async def run_collection(io: Io, argument: bytes) -> bytes:
     """Do an encoded job and return its encoded outcome. For `Io.run_job`."""
     return await report(_collect(io, decode_record(CollectionJob, argument)))

@@ -16,7 +16,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from io_backends import Io
+from io_backends import Io, worker_job
 from journal import decode_record
 from tempest.columns import Columns
 from tempest.compaction.outputs import OutputPlan, TableOutputs
@@ -83,6 +83,7 @@ def numbers_wanted(choice: Choice, table_bytes_max: int) -> int:
     return choice.bytes_in // table_bytes_max + 2
 
 
+@worker_job(is_patient=True)
 async def run_compaction(io: Io, argument: bytes) -> bytes:
     """Do an encoded job and return its encoded outcome. For `Io.run_job`."""
     return await report(compact_tables(io, decode_record(CompactionJob, argument)))

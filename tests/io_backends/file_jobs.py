@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 
 import trio
 
+from io_backends import worker_job
 from io_backends.errors import NoSpaceError
 from io_backends.protocol import Io
 
@@ -15,6 +17,22 @@ async def reverse(_io: Io, argument: bytes) -> bytes:
 
 async def tell_pid(_io: Io, _argument: bytes) -> bytes:
     return str(os.getpid()).encode()
+
+
+@worker_job(is_patient=True)
+async def tell_pid_patiently(_io: Io, _argument: bytes) -> bytes:
+    return str(os.getpid()).encode()
+
+
+@worker_job()
+async def tell_door_of_tempest(_io: Io, _argument: bytes) -> bytes:
+    return b"open" if hasattr(sys.modules["tempest"], "Options") else b"closed"
+
+
+async def use_tempest(_io: Io, _argument: bytes) -> bytes:
+    import tempest  # noqa: PLC0415 - here, so that the other jobs do without
+
+    return tempest.Options.__name__.encode()
 
 
 async def chatter(_io: Io, _argument: bytes) -> bytes:

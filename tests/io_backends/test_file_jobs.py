@@ -14,12 +14,14 @@ from io_backends.errors import ClosedFileError, ExistsError, JobError, NoSpaceEr
 from io_backends.file import FileIo, messages
 from io_backends.file.messages import (
     LENGTH,
-    Job,
     decode_reply,
     decode_request,
     encode_request,
     encode_result,
 )
+from io_backends.file.workers import NICE_PATIENT
+from io_backends.jobs import Job
+from tempest.flush import prepare_flush
 from tests.io_backends import file_jobs
 from tests.io_backends.file_child import ROOT, child_command
 
@@ -69,14 +71,20 @@ async def until_zombie(pid: int) -> None:
     await trio.to_thread.run_sync(os.waitid, os.P_PID, pid, flags)
 
 
-@given(name=st.text(min_size=1, max_size=50), argument=st.binary(max_size=100))
-def test_requests_and_results_survive_the_pipe(name: str, argument: bytes) -> None:
+@given(
+    name=st.text(min_size=1, max_size=50),
+    argument=st.binary(max_size=100),
+    needs_door=st.booleans(),
+)
+def test_requests_and_results_survive_the_pipe(
+    name: str, argument: bytes, *, needs_door: bool
+) -> None:
     try:
-        message = encode_request(name, argument)
+        message = encode_request(name, argument, needs_door=needs_door)
     except UnicodeEncodeError:
         return
     assert LENGTH.unpack(message[:4]) == (len(message) - 4,)
-    assert decode_request(message[4:]) == (name, argument)
+    assert decode_request(message[4:]) == (name, argument, needs_door)
     assert decode_reply(name, encode_result(argument)[4:]) == argument
 
 
@@ -109,6 +117,55 @@ async def test_a_job_sees_the_same_files(io: FileIo, tmp_path: Path) -> None:
     assert caught.value.__cause__.path == str(tmp_path / "target")
     await source.aclose()
     await target.aclose()
+
+
+async def test_a_patient_job_has_a_process_of_lower_priority() -> None:
+    io = FileIo(jobs_max=2)
+    urgent = await io.run_job(file_jobs.tell_pid, b"")
+    patient = await io.run_job(file_jobs.tell_pid_patiently, b"")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, int(urgent)) == own
+    assert os.getpriority(os.PRIO_PROCESS, int(patient)) == min(19, own + NICE_PATIENT)
+    assert await io.run_job(file_jobs.tell_pid, b"") == urgent
+    assert await io.run_job(file_jobs.tell_pid_patiently, b"") == patient
+    await io.aclose()
+
+
+async def test_no_third_process_is_started_for_another_kind() -> None:
+    io = FileIo(jobs_max=2)
+    await io.run_job(file_jobs.tell_pid_patiently, b"")
+    pids = set()
+
+    async def run() -> None:
+        pids.add(await io.run_job(file_jobs.tell_pid, b""))
+
+    for _ in range(3):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            nursery.start_soon(run)
+    assert len(pids) == 2
+    assert await io.run_job(file_jobs.tell_pid_patiently, b"") in pids
+    await io.aclose()
+
+
+async def test_where_there_is_one_process_it_has_the_priority_of_the_program() -> None:
+    io = FileIo(jobs_max=1)
+    pid = await io.run_job(file_jobs.tell_pid_patiently, b"")
+    assert os.getpriority(os.PRIO_PROCESS, int(pid)) == os.getpriority(
+        os.PRIO_PROCESS, 0
+    )
+    assert await io.run_job(file_jobs.tell_pid, b"") == pid
+    await io.aclose()
+
+
+async def test_a_worker_opens_the_front_door_for_who_needs_it() -> None:
+    io = FileIo(jobs_max=1)
+    assert await io.run_job(prepare_flush, b"x") == b"x"
+    assert await io.run_job(file_jobs.tell_door_of_tempest, b"") == b"closed"
+    assert await io.run_job(file_jobs.use_tempest, b"") == b"Options"
+    assert await io.run_job(prepare_flush, b"y") == b"y"
+    assert await io.run_job(file_jobs.tell_door_of_tempest, b"") == b"open"
+    await io.aclose()
 
 
 async def test_jobs_run_side_by_side_up_to_the_limit_in_as_many_processes() -> None:
