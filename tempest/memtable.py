@@ -24,7 +24,7 @@ from tempest.ordered_keys import OrderedKeys
 from tempest.table import RowCache
 
 ENTRY_BYTES = (
-    200  # dict slot, tuple, integer, two bytes headers, place in the order: measured
+    200  # dict slot, version, integer, two bytes headers, place in the order: measured
 )
 CHUNK_KEYS = 256
 NO_ROWS = RowCache(0)

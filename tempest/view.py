@@ -60,13 +60,11 @@ class View:
             check_key(key)
         rows = self._rows
         value = rows.gets[hash(key) & rows.mask](key)
-        if value is not None:
+        if value is not None or (rows.is_whole and len(key) <= KEY_BYTES_MAX):
             rows.hits += 1
             if not rows.hits % HITS_A_MARK and not rows.is_whole:
                 self._reading.reader.mark(key)
             return value
-        if rows.is_whole and len(key) <= KEY_BYTES_MAX:
-            return None
         return self._look(key)
 
     async def get(self, key: bytes) -> bytes | None:

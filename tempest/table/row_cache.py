@@ -37,7 +37,7 @@ class RowCache:
         self.gets = [rows.get for rows in self._dicts]
         self._pops = [rows.pop for rows in self._dicts]
         self.mask = count - 1
-        self.hits = 0
+        self.hits = 0  # reads that were answered from here, known misses included
         self.is_used = (
             False  # one look for those who write: is there anything to forget?
         )
