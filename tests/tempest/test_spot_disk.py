@@ -9,7 +9,6 @@ import trio.testing
 
 from io_backends import (
     FailOp,
-    FaultPlan,
     FaultyIo,
     OpKind,
     Stuck,
@@ -17,48 +16,23 @@ from io_backends import (
     VirtualDisk,
     VirtualIo,
 )
-from io_backends.faults import Fault
 from tempest import (
     BackgroundError,
     Durability,
     OutcomeUnknownError,
     Store,
-    TempestError,
 )
+from tests.tempest.crowd import LOG, Crowd, Outcomes, strike
 from tests.tempest.observed import roomy, settle
 from tests.tempest.shelf import content_of, evolve, key_of, open_on
 
-LOG = "*/log-*"
-Outcomes = dict[int, TempestError | None]
+
+async def write(store: Store, number: int) -> None:
+    await store.put(key_of(number), b"%d" % number, durability=Durability.DISK)
 
 
-def strike(io: FaultyIo, *faults: Fault) -> None:
-    io.plan = FaultPlan(faults)
-    io.log = io.plan.new_log()
-
-
-async def put(store: Store, number: int, outcomes: Outcomes) -> None:
-    try:
-        await store.put(key_of(number), b"%d" % number, durability=Durability.DISK)
-    except TempestError as error:
-        outcomes[number] = error
-    else:
-        outcomes[number] = None
-
-
-async def start_all(
-    writers: trio.Nursery, store: Store, numbers: range, outcomes: Outcomes
-) -> None:
-    """Let these wait together, entered in this order."""
-    for number in numbers:
-        writers.start_soon(put, store, number, outcomes)
-        await trio.testing.wait_all_tasks_blocked()
-
-
-async def put_all(store: Store, numbers: range, outcomes: Outcomes) -> None:
-    """Let these wait together until all have ended."""
-    async with trio.open_nursery() as writers:
-        await start_all(writers, store, numbers, outcomes)
+CROWD = Crowd(write)
+put, start_all, put_all = CROWD.put, CROWD.start_all, CROWD.put_all
 
 
 def content(numbers: range) -> dict[bytes, bytes]:
