@@ -31,7 +31,7 @@ from io_backends.errors import (
     UnsupportedPlatformError as UnsupportedPlatformError,
 )
 from io_backends.file import FileIo as FileIo
-from io_backends.jobs import JobTraits as JobTraits, worker_job as worker_job
+from io_backends.jobs import worker_job as worker_job
 from io_backends.protocol import File as File, Io as Io, Lock as Lock, Stat as Stat
 
 if TYPE_CHECKING:
@@ -98,7 +98,6 @@ __all__ = [
     "Io",
     "IoError",
     "JobError",
-    "JobTraits",
     "LateError",
     "Lock",
     "LockedError",

@@ -33,7 +33,7 @@ class Batch:
         """Set a key. Raises `InvalidError` if it would make the batch too large."""
         entries = self.entries
         if type(key) is bytes and type(value) is bytes and key not in entries:
-            # Nothing unusual: 0.15 us, against 0.6 for the general way. What the room takes is
+            # Nothing unusual: 0.19 us, against 0.6 for the general way. What the room takes is
             # no longer than a key may be, and the batch has that much left.
             size = len(key) + len(value)
             if size <= self._room:

@@ -18,6 +18,7 @@ from contextlib import suppress
 import attrs
 import trio
 
+from io_backends import IoError
 from tempest.columns import SEQUENCE_MAX, Columns, Kind
 from tempest.entry import Entry
 from tempest.errors import CorruptionError
@@ -161,8 +162,17 @@ class Reader:
                 if value is not ASK:
                     return value
         if is_newest and table is not None and self._blocks.unindexed:
-            table.index_another()
+            self._index_another(table)
         return None
+
+    def _index_another(self, table: Table) -> None:
+        """Have a block give its rows. Nobody asked for it, so nobody's read fails for it."""
+        try:
+            table.index_another()
+        except CorruptionError as error:
+            self.health.trouble("damage", error)
+        except (trio.WouldBlock, IoError):
+            pass  # who asks for the block waits, or is told
 
     async def get(self, key: bytes, at: int) -> bytes | None:
         """Return the value at `at`, or None; waits for the device if need be."""

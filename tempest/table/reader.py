@@ -10,7 +10,6 @@ Invariants
 """
 
 from bisect import bisect_left
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -185,13 +184,12 @@ class Table:
     def index_another(self) -> None:
         """Read and index one of the last blocks of all tables that have given no rows yet.
 
-        Does nothing where many are left, or where that would block.
+        Does nothing where many are left. Raises what `block_nowait` does.
         """
         index = self._cache.another(self._blocks)
         if index >= 0:
-            with suppress(trio.WouldBlock):
-                self.block_nowait(index)
-                self._cache.index(self._blocks, index)
+            self.block_nowait(index)
+            self._cache.index(self._blocks, index)
 
     async def get(self, key: bytes, at: int) -> Entry | None:
         """Return what `get_nowait` does; wait for the block if need be."""

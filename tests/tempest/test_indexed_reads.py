@@ -10,8 +10,18 @@ import pytest
 import trio
 from hypothesis import given, strategies as st
 
-from io_backends import FaultPlan, FaultyIo, OpKind, Slow, VirtualDisk, VirtualIo
-from tempest import Durability, InvalidError, Snapshot, Store
+from io_backends import (
+    BitFlip,
+    FailOp,
+    FaultPlan,
+    FaultyIo,
+    OpKind,
+    Slow,
+    VirtualDisk,
+    VirtualIo,
+)
+from io_backends.faults import Fault
+from tempest import Durability, HealthState, InvalidError, Snapshot, Store
 from tempest.columns import SEQUENCE_MAX, Columns, Kind, make_columns
 from tempest.options import KEY_BYTES_MAX
 from tempest.reader import ASK
@@ -245,6 +255,39 @@ async def test_the_last_few_blocks_are_read_for_what_is_missing() -> None:
         assert rows.is_whole
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        FailOp(kinds=(OpKind.READ_NOWAIT,), path="*/table-*"),
+        BitFlip(kinds=(OpKind.READ_NOWAIT,), path="*/table-*"),
+    ],
+)
+async def test_a_miss_does_not_fail_for_the_block_that_it_reads_besides(
+    fault: Fault,
+) -> None:
+    """What is asked for is not in that block: a get of a key that is nowhere told of its damage."""
+    options = attrs.evolve(TINY_OS, memtable_bytes_max=1 << 20, table_bytes_max=1 << 20)
+    io = FaultyIo(VirtualIo(VirtualDisk()), FaultPlan())
+    async with open_on(io, options) as store:
+        for number in range(20):
+            await store.put(b"%03d" % number, b"value")
+        await store.flush()
+        blocks = store._reading.blocks
+        for number in range(20):
+            if number == 0 or blocks.unindexed > 3:
+                assert await store.get(b"%03d" % number) == b"value"
+        left = blocks.unindexed
+        assert left
+        struck(io, fault)
+        assert store.get_nowait(b"000.") is None
+        assert io.log.hits
+        assert blocks.unindexed == left
+        is_damage = isinstance(fault, BitFlip)
+        assert (store.health().state is HealthState.READ_ONLY) is is_damage
+        struck(io)
+        assert await store.get(b"019") == b"value"
+
+
 def test_a_block_that_gives_no_rows_is_named_once() -> None:
     blocks = BlockCache(60_000)
     table = blocks.register(3, 0)
@@ -258,7 +301,7 @@ def test_a_block_that_gives_no_rows_is_named_once() -> None:
 
 
 async def test_the_collector_of_cycles_passes_by_cached_blocks() -> None:
-    """Each of its full passes looked at every entry of every block: 44 ms for 64 MiB."""
+    """Each of its full passes looked at every entry of every block: 15 ms for 53 MiB."""
     async with open_on(VirtualDisk(), TINY_OS) as store:
         for key in KEYS:
             await store.put(key, b"value")
