@@ -126,6 +126,9 @@ class Reader:
             return self._search_waiting(key, at)
         if at < self.visibility.visible:
             return self.plain_get_nowait(key, at)
+        value = self.rows.lone.get(key)
+        if value is not None:
+            return value
         if not self._blocks.unindexed and self._is_whole():
             self.rows.now_whole()
         return self._search_tables(key, at, is_newest=True)
@@ -141,6 +144,8 @@ class Reader:
         if entry is not None:
             return entry.value
         is_newest = at >= self.visibility.visible and not memtables.has(key)
+        if is_newest and (value := self.rows.lone.get(key)) is not None:
+            return value
         return self._search_tables(key, at, is_newest=is_newest)
 
     def _search_tables(self, key: bytes, at: int, *, is_newest: bool) -> bytes | None:

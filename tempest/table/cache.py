@@ -5,21 +5,24 @@ filled. So a hit is a list index, without a lookup in any shared dict: 0.03 us w
 by (table, block) costs 0.12, and marking it for the second chance costs 0.02 where moving it to
 the end of a queue costs 0.08.
 
-A block that a point read came to is indexed besides: its rows come into the `RowCache`.
+A block that a point read came to is indexed besides: its rows come into the `RowCache`, as long
+as it looks as if all blocks of all tables find room there.
 
 Eviction is the clock: blocks queue up as they came, the oldest goes unless it was hit since it
-was last looked at. A scan, which touches a block once, does not push out what is hit often.
+was last looked at. Once the cache is full a block is let in when it is asked for a second time
+soon (`wants`; the ghosts of 2Q, Johnson and Shasha, VLDB 1994): neither a scan nor reads here and
+there push out what is hit often, nor do they pay 10 us for every block to keep it and let it go.
 
 Invariants
 - The blocks in slots are exactly those in the queue, and their charges add up to at most
-  `bytes_max` whenever a call has returned.
+  `bytes_max` whenever a call has returned, with the rows that are indexed or lone.
 - A block that came twice (two readers missed it at once) is kept once.
 - A slot of a table that was dropped is never filled again.
 - Only blocks in slots are indexed, and a row comes in only if `newest` said so of its block, or
   the caller of `add_row` did of its key.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from itertools import compress
 
@@ -32,6 +35,9 @@ _ROW_BYTES = 54  # the place in a dict just after it has grown
 _BLOCK_ENTRIES_MAX = 4096
 
 _BARE, _INDEXED, _PARTLY = range(3)  # whether the rows of a block are in the row cache
+_GHOST = 3  # the mark of a block that is not kept, and was asked for not long ago
+_GHOSTS_MIN = 64
+_FULL_SHARE = 16  # full with less than one part in so many left
 
 _FEW_BLOCKS = 4
 _FEW_SHARE = 32
@@ -78,6 +84,7 @@ class BlockCache:
         "_bytes_max",
         "_bytes_own",
         "_count",
+        "_ghosts",
         "_queue",
         "_serial",
         "hits",
@@ -94,6 +101,7 @@ class BlockCache:
         self._queue: OrderedDict[tuple[int, int], tuple[TableBlocks, int]] = (
             OrderedDict()
         )
+        self._ghosts: deque[tuple[TableBlocks, int]] = deque()
         self.hits = 0
         self.misses = 0
         self.rows = RowCache(bytes_max)
@@ -103,7 +111,7 @@ class BlockCache:
 
     @property
     def bytes_used(self) -> int:
-        return self._bytes
+        return self._bytes + self.rows.lone.bytes
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -119,6 +127,28 @@ class BlockCache:
         """Use so many bytes beside the own ones, instead of what was lent before."""
         self._bytes_max = self._bytes_own + bytes_lent
         self._make_room(0)
+
+    def wants(self, blocks: TableBlocks, index: int) -> bool:
+        """Say whether a block that is not here should be kept, now that it is asked for."""
+        marks = blocks.marks
+        if marks[index] == _GHOST:
+            return True
+        left = self._bytes_max - self._bytes - self.rows.lone.bytes
+        if left >= self._bytes_max // _FULL_SHARE:
+            return True
+        ghosts = self._ghosts
+        ghosts.append((blocks, index))
+        marks[index] = _GHOST
+        while len(ghosts) > _GHOSTS_MIN + len(self._queue) // 8:
+            forgotten, place = ghosts.popleft()
+            if forgotten.marks[place] == _GHOST:
+                forgotten.marks[place] = 0
+        return False
+
+    @property
+    def _holds_all(self) -> bool:
+        """Whether all blocks of all open tables would find room, if they are like those here."""
+        return self._count * self._bytes <= self._bytes_max * len(self._queue)
 
     def keep(
         self, blocks: TableBlocks, index: int, columns: Columns, raw_bytes: int
@@ -140,7 +170,7 @@ class BlockCache:
     def index(self, blocks: TableBlocks, index: int) -> None:
         """Index a block that is kept and holds the newest versions of its keys, if there is room."""
         columns = blocks.slots[index]
-        if columns is None or blocks.indexed[index] == _INDEXED:
+        if columns is None or blocks.indexed[index] == _INDEXED or not self._holds_all:
             return
         in_memory = self.newest(blocks.number, columns)
         if in_memory is None or not self._charge_rows(blocks, index, columns):
@@ -159,14 +189,14 @@ class BlockCache:
     def add_row(
         self, blocks: TableBlocks, index: int, key: bytes, value: bytes
     ) -> None:
-        """Add one row of a block that is kept: the newest version of the key, and not in memory."""
-        columns = blocks.slots[index]
-        if (
-            columns is not None
-            and len(value) > 1
-            and self._charge_rows(blocks, index, columns)
-        ):
+        """Add one row: the newest version of a key that has none and is not in memory."""
+        if len(value) < 2:
+            return
+        if blocks.indexed[index]:
             self.rows.put(key, value)
+        else:
+            self.rows.put_lone(key, value)
+            self._make_room(0)
 
     def another(self, blocks: TableBlocks) -> int:
         """Return a block of this table that is worth reading so that it can be indexed, else -1.
@@ -175,7 +205,11 @@ class BlockCache:
         none is left, what is missing costs a dict instead of filters. Each is named once.
         """
         few = _FEW_BLOCKS + self._count // _FEW_SHARE
-        if self.unindexed > few or self._bytes > self._bytes_max - self._bytes_max // 8:
+        if (
+            self.unindexed > few
+            or self.bytes_used > self._bytes_max - self._bytes_max // 8
+            or not self._holds_all
+        ):
             return -1
         index = blocks.indexed.find(_BARE, blocks.tried)
         blocks.tried = index + 1 if index >= 0 else len(blocks.slots)
@@ -202,7 +236,7 @@ class BlockCache:
             return True
         count = len(columns.keys)
         charge = _ROW_BYTES * count
-        if self._bytes + charge > self._bytes_max or count > _BLOCK_ENTRIES_MAX:
+        if self.bytes_used + charge > self._bytes_max or count > _BLOCK_ENTRIES_MAX:
             return False
         self._bytes += charge
         blocks.indexed[index] = _PARTLY
@@ -210,8 +244,11 @@ class BlockCache:
 
     def _make_room(self, charge: int) -> None:
         """Evict the oldest blocks that were not hit since they were last looked at."""
-        queue = self._queue
-        while self._bytes + charge > self._bytes_max:
+        queue, lone = self._queue, self.rows.lone
+        while self._bytes + lone.bytes + charge > self._bytes_max:
+            if not queue:
+                lone.clear()
+                return
             key, entry = queue.popitem(last=False)
             blocks, evicted = entry
             index = key[1]

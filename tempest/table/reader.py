@@ -133,7 +133,7 @@ class Table:
         if index < len(self._marks):
             self._marks[index] = 1
 
-    def get_nowait(self, key: bytes, at: int) -> Entry | None:
+    def get_nowait(self, key: bytes, at: int) -> Entry | None:  # noqa: PLR0911 - the hot path
         """Return the newest version of `key` with sequence <= `at`, from memory.
 
         Raises `trio.WouldBlock` if the block is neither in this cache nor in the system's.
@@ -160,13 +160,11 @@ class Table:
         except IndexError:
             return None  # greater than every key
         if columns is None:
-            columns = self.block_nowait(index)
+            return self._look_into(index, self.read_nowait(index, index + 1), key, at)
+        self._cache.hits += 1
+        if self._marks[index] < 2:  # scans leave 1
+            self._marks[index] = 2
             self._cache.index(self._blocks, index)
-        else:
-            self._cache.hits += 1
-            if self._marks[index] < 2:  # scans leave 1
-                self._marks[index] = 2
-                self._cache.index(self._blocks, index)
         if at < self._sequence_max:
             return newest(columns, key, at)
         keys = columns.keys
@@ -197,9 +195,8 @@ class Table:
             return self.get_nowait(key, at)
         except trio.WouldBlock:
             index = self.find_block(key)
-            columns = await self.block(index)
-            self._cache.index(self._blocks, index)
-            return newest(columns, key, at)
+            data = await self.read(index, index + 1)
+            return self._look_into(index, data, key, at)
 
     def block_nowait(self, index: int) -> Columns:
         """Return block `index` from this cache or the system's, or raise `trio.WouldBlock`."""
@@ -208,7 +205,7 @@ class Table:
             self._marks[index] = 1
             self._cache.hits += 1
             return columns
-        return self._take(index, self.read_nowait(index, index + 1))
+        return self.block_from(index, index, self.read_nowait(index, index + 1))
 
     def held_block(self, index: int) -> Columns | None:
         """Return block `index` if it is in this cache."""
@@ -241,7 +238,7 @@ class Table:
             return self.block_nowait(index)
         except trio.WouldBlock:
             pass
-        return self._take(index, await self.read(index, index + 1))
+        return self.block_from(index, index, await self.read(index, index + 1))
 
     def read_nowait(self, low: int, high: int) -> bytes:
         """Return the bytes of blocks [low, high) from the system's cache, or `trio.WouldBlock`."""
@@ -265,9 +262,9 @@ class Table:
         """Return block `index` out of the bytes that were read from block `low` on."""
         offsets = self._index.offsets
         base = offsets[low]
-        return self._take(
-            index, data[offsets[index] - base : offsets[index + 1] - base]
-        )
+        block = data[offsets[index] - base : offsets[index + 1] - base]
+        keeps = self._cache.wants(self._blocks, index)
+        return self._take(index, block, keeps=keeps)
 
     def drop_blocks(self) -> None:
         """Take the table's blocks out of the cache for good."""
@@ -277,8 +274,17 @@ class Table:
         """Close the file. Idempotent."""
         await self._file.aclose()
 
-    def _take(self, index: int, data: bytes) -> Columns:
-        """Verify, decode and keep a block that was read."""
+    def _look_into(self, index: int, data: bytes, key: bytes, at: int) -> Entry | None:
+        """Find a key in a block that was read for it; keep and index the block if that pays."""
+        self.found = index
+        keeps = self._cache.wants(self._blocks, index)
+        columns = self._take(index, data, keeps=keeps)
+        if keeps:
+            self._cache.index(self._blocks, index)
+        return newest(columns, key, at)
+
+    def _take(self, index: int, data: bytes, *, keeps: bool) -> Columns:
+        """Verify and decode a block that was read; keep it if it should be."""
         self._cache.misses += 1
         offset, path = self._index.offsets[index], self._file.path
         raw = decode_block(self._seed, offset, data, self._index.checksums[index], path)
@@ -290,5 +296,6 @@ class Table:
             raise CorruptionError(
                 path, offset, "the block does not end at the key that the index tells"
             )
-        self._cache.keep(self._blocks, index, columns, len(raw))
+        if keeps:
+            self._cache.keep(self._blocks, index, columns, len(raw))
         return columns

@@ -1,10 +1,11 @@
-"""The newest values of keys whose blocks are in the cache: one dict for a point read.
+"""The newest values of keys that were read from tables: one dict for a point read.
 
 A block that a point read came to gives its keys and values to this map, so that the next read
 needs no search: neither memory nor a level nor a filter is asked. Measured hot, awaited: 0.45 us
 in place of 0.86 by way of levels and their tables. It costs 17 us for a block of 67 rows, and a
-quarter of the block's bytes again; so only room that no block has taken is used for that: a
-cache that is full indexes nothing more.
+quarter of the block's bytes again; so only room that no block has taken is used for that, and
+only while all blocks of all tables would find room. Where they would not, rows are kept one by
+one, as they are read: the `lone` ones (`tempest.table.lone_rows`).
 
 The map is cut by hash into dicts of about `ROWS_A_DICT` rows: a dict of so many is rebuilt in a
 millisecond when it grows, one of 175,000 in eight.
@@ -12,12 +13,14 @@ millisecond when it grows, one of 175,000 in eight.
 Invariants
 - A row is the value of the newest version of its key, and that is visible. A key that is in a
   memtable has none: writing a key takes its row out (`Memtable.put`).
-- The key of a row stands in an indexed block, and that is in a slot of its table.
+- The key of a row stands in an indexed block, and that is in a slot of its table; or it is lone.
 - While `is_whole`, what has no row is nowhere, neither in memory nor in a table: every block of
   every table was indexed whole, and no key was written and no row taken out since.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+
+from tempest.table.lone_rows import LoneRows
 
 ROWS_A_DICT = 32_768
 ROW_BYTES = 330  # with its block, for entries of about 120 bytes
@@ -26,7 +29,16 @@ ROW_BYTES = 330  # with its block, for entries of about 120 bytes
 class RowCache:
     """Values by key. Hot paths read `gets[hash(key) & mask](key)` in their own code."""
 
-    __slots__ = ("_dicts", "_pops", "gets", "hits", "is_used", "is_whole", "mask")
+    __slots__ = (
+        "_dicts",
+        "_pops",
+        "gets",
+        "hits",
+        "is_used",
+        "is_whole",
+        "lone",
+        "mask",
+    )
 
     def __init__(self, bytes_max: int) -> None:
         """Make the dicts for a cache of so many bytes."""
@@ -42,13 +54,20 @@ class RowCache:
             False  # one look for those who write: is there anything to forget?
         )
         self.is_whole = False
+        self.lone = LoneRows(bytes_max // 4 * 3)
 
     def __len__(self) -> int:
-        return sum(map(len, self._dicts))
+        return sum(map(len, self._dicts)) + len(self.lone)
 
     def get(self, key: bytes) -> bytes | None:
         """Return the newest value of a key, or None if it is not here."""
-        return self.gets[hash(key) & self.mask](key)
+        value = self.gets[hash(key) & self.mask](key)
+        return self.lone.get(key) if value is None else value
+
+    def put_lone(self, key: bytes, value: bytes) -> None:
+        """Keep a row that is not here and has no indexed block."""
+        self.is_used = True
+        self.lone.put(key, value)
 
     def put(self, key: bytes, value: bytes) -> None:
         """Add a row."""
@@ -73,12 +92,17 @@ class RowCache:
         """Take out the row of a key that is written."""
         self.is_whole = False
         self._pops[hash(key) & self.mask](key, None)
+        if self.lone.bytes:
+            self.lone.forget(key)
 
-    def forget_all(self, keys: Iterable[bytes]) -> None:
+    def forget_all(self, keys: Collection[bytes]) -> None:
         """Take out the rows of keys that are written."""
         self.is_whole = False
         for key in keys:
             self._pops[hash(key) & self.mask](key, None)
+        if self.lone.bytes:
+            for key in keys:
+                self.lone.forget(key)
 
     def remove(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Take out the rows that came from a block: those that have its very values."""

@@ -27,6 +27,7 @@ from tempest.options import KEY_BYTES_MAX
 from tempest.reader import ASK
 from tempest.table import Table, cache, row_cache
 from tempest.table.cache import BlockCache, TableBlocks
+from tempest.table.lone_rows import ROW_BYTES
 from tempest.view import View
 from tests.tempest.crash.world import TINY
 from tests.tempest.shelf import open_on
@@ -74,8 +75,11 @@ async def compare(store: Store, held: Held) -> None:
 
 
 def check(blocks: BlockCache) -> None:
-    """Rows come from indexed blocks, and nothing is held beyond the budget."""
+    """Rows come from indexed blocks or are lone, and nothing is held beyond the budget."""
     assert 0 <= blocks.bytes_used <= blocks._bytes_max
+    lone = blocks.rows.lone
+    rows_alone = [row for part in (*lone._young, *lone._old) for row in part.items()]
+    assert len({key for key, _ in rows_alone}) == len(rows_alone)
     tables: dict[int, TableBlocks] = {t.serial: t for t, _ in blocks._queue.values()}
     total = sum(charge for _, charge in blocks._queue.values())
     values: dict[bytes, list[bytes]] = {}
@@ -87,6 +91,7 @@ def check(blocks: BlockCache) -> None:
             total += cache._ROW_BYTES * len(columns)
             for key, value in zip(columns.keys, columns.values, strict=True):
                 values.setdefault(key, []).append(value)
+    total += sum(len(key) + len(row) + ROW_BYTES for key, row in rows_alone)
     assert total == blocks.bytes_used
     assert blocks.unindexed >= sum(table.unindexed for table in tables.values())
     for rows in blocks.rows._dicts:
@@ -182,7 +187,8 @@ def test_rows_are_those_of_blocks_that_are_kept(seed: int, budget: int) -> None:
             place = columns.keys.index(columns.keys[random.randrange(9)])
             if not columns.kind(place):
                 key, value = columns.keys[place], columns.values[place]
-                blocks.add_row(table, index, key, value)
+                if blocks.rows.get(key) is None:
+                    blocks.add_row(table, index, key, value)
         table.marks[random.randrange(20)] = random.randrange(2)
         if number == 60:
             blocks.drop(tables[0])
@@ -192,6 +198,7 @@ def test_rows_are_those_of_blocks_that_are_kept(seed: int, budget: int) -> None:
         check(blocks)
     for table in tables:
         blocks.drop(table)
+    blocks.rows.lone.clear()
     assert (len(blocks.rows), blocks.unindexed) == (0, 0)
 
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import (
 from tempest.columns import Columns, make_columns
 from tempest.table import BlockCache
 from tempest.table.cache import TableBlocks
+from tempest.table.lone_rows import LoneRows
 
 COLUMNS = make_columns([b"a"], [b"1"], [1])
 CHARGE = 1000  # of COLUMNS with raw bytes RAW
@@ -56,6 +57,60 @@ def test_a_scan_does_not_push_out_what_is_hit_often() -> None:
         hot.marks[0] = hot.marks[1] = 1
         keep(cache, cold, index)
     assert kept(hot) == [0, 1]
+
+
+def test_a_full_cache_wants_a_block_that_is_asked_for_twice() -> None:
+    """Reads here and there paid 10 us each to keep a block and let another go: 30 us a read."""
+    cache = BlockCache(10 * CHARGE)
+    blocks = cache.register(400)
+    for index in range(10):
+        assert cache.wants(blocks, index)
+        keep(cache, blocks, index)
+    assert not cache.wants(blocks, 10)
+    assert cache.wants(blocks, 10)
+    for index in range(20, 300):
+        assert not cache.wants(blocks, index)
+    assert not cache.wants(blocks, 20)  # that was long ago
+    assert cache.wants(blocks, 299)
+    assert len(cache._ghosts) < 100
+    assert kept(blocks) == list(range(10))
+
+
+def test_what_many_reads_left_alone_makes_room_for_rows() -> None:
+    cache = BlockCache(10 * CHARGE)
+    blocks = cache.register(20)
+    keep(cache, blocks, *range(10))
+    cache.add_row(blocks, 15, b"key", bytes(1000))
+    assert cache.rows.get(b"key") == bytes(1000)
+    assert kept(blocks) == list(range(2, 10))
+    assert cache.bytes_used <= 10 * CHARGE
+
+
+def test_a_budget_that_shrinks_below_the_rows_lets_them_go() -> None:
+    cache = BlockCache(0)
+    blocks = cache.register(1)
+    cache.rows.lone = LoneRows(4 * CHARGE)
+    cache.borrow(5 * CHARGE)
+    cache.add_row(blocks, 0, b"key", bytes(1000))
+    assert cache.bytes_used > CHARGE
+    cache.borrow(0)
+    assert cache.bytes_used == 0
+
+
+def test_nothing_is_indexed_where_not_all_finds_room() -> None:
+    """To take 67 rows out again for every block that went cost more than all that reads gained."""
+    cache = BlockCache(10 * CHARGE)
+    cache.newest = lambda number, columns: ()
+    few = cache.register(8)
+    keep(cache, few, 0, 1)
+    cache.index(few, 0)
+    assert few.indexed[0]
+    many = cache.register(30)
+    keep(cache, many, 0)
+    cache.index(many, 0)
+    cache.index(few, 1)
+    assert not many.indexed[0]
+    assert not few.indexed[1]
 
 
 def test_a_new_block_gets_in_even_if_all_others_are_hit() -> None:
