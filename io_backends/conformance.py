@@ -267,6 +267,7 @@ async def _closed_files_refuse(bench: Bench) -> None:
         file.read_at_nowait(0, 1)
     with bench.refuses(ClosedFileError, "a closed file refuses without waiting"):
         file.write_at_nowait(0, b"B")
+    file.hasten_sync()
     bench.demand(await bench.read("file") == b"bytes", "its bytes stay")
 
 

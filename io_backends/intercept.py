@@ -209,6 +209,9 @@ class InterceptingFile:
             half=lambda: self._write_nowait(offset, data[: len(data) // 2]),
         )
 
+    def hasten_sync(self) -> None:
+        self._inner.hasten_sync()
+
     async def sync(self) -> None:
         op = self._io.next_op(OpKind.SYNC, self.path)
         await self._io.around(op, self._inner.sync, spoil=self._spoil)

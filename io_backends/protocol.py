@@ -65,6 +65,13 @@ class File(Protocol):
         """Copy a small write into the page cache, or raise `trio.WouldBlock` and write nothing."""
         ...
 
+    def hasten_sync(self) -> None:
+        """Begin with a sync that will be asked for at once, where that costs no wait.
+
+        Promises nothing and never raises: only `sync` makes durable, and tells what went wrong.
+        """
+        ...
+
     async def sync(self) -> None:
         """Make every byte whose write returned before this call durable, and the length."""
         ...

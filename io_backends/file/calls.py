@@ -21,7 +21,7 @@ import trio
 from io_backends.errors import DeviceError
 from io_backends.file import fork
 from io_backends.file.kept import KeptThreads
-from io_backends.file.kernel_syncs import KernelSyncs
+from io_backends.file.kernel_syncs import Begun, KernelSyncs
 from io_backends.file.threads import hand_to_thread, run_in_thread
 from io_backends.file.translate import translated, translating
 
@@ -85,6 +85,21 @@ class Calls:
             except OSError as error:
                 raise translated(error, "sync", path) from error
         await self.change("sync", path, function)
+
+    def begin_sync(self, number: int) -> Begun | None:
+        """Begin to sync this descriptor's file, where that takes no thread."""
+        return None if self.direct else self._kernel.begin(number)
+
+    async def end_sync(self, path: str, begun: Begun) -> None:
+        """Wait for the end of a sync."""
+        try:
+            await self._kernel.end(begun, self._patience_seconds)
+        except OSError as error:
+            raise translated(error, "sync", path) from error
+
+    def leave_sync(self, begun: Begun) -> None:
+        """Ask for the end of a sync no more."""
+        self._kernel.leave(begun)
 
     async def _change_in_thread(self, function: Callable[[], None]) -> None:
         limiter, call = self._changes, object()

@@ -12,6 +12,8 @@ the process as SIGBUS, not as an error, however the space was reserved before.
 
 import errno
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -27,6 +29,9 @@ from io_backends.file.system import (
     write_all,
 )
 from io_backends.file.translate import translated
+
+if TYPE_CHECKING:
+    from io_backends.file.kernel_syncs import Begun
 
 # Copying this much into the page cache takes about 50 us, half a thread hop.
 WRITE_NOWAIT_BYTES_MAX = 256 * 1024
@@ -48,6 +53,10 @@ class FileHandle:
         self._calls = calls
         self._origin = calls.origin
         self._closed = False
+        self._begun: Begun | None = (
+            None  # a sync under way that nobody has asked for yet
+        )
+        self._is_covered = False  # by that: nothing was changed since
         self._answers_nowait = READ_NOWAIT_FLAG != 0
 
     @property
@@ -103,11 +112,12 @@ class FileHandle:
                 write_all(number, offset, data)
 
         self._check("write_at")
-        await self._calls.change("write_at", self._path, write)
+        await self._change("write_at", write)
 
     def write_at_nowait(self, offset: int, data: bytes) -> None:
         if self._closed or self._origin.forked:
             raise self._refusal("write_at")
+        self._is_covered = False
         size = len(data)
         if size > WRITE_NOWAIT_BYTES_MAX:
             raise trio.WouldBlock
@@ -117,12 +127,25 @@ class FileHandle:
         except OSError as error:
             raise translated(error, "write_at", self._path) from error
 
+    def hasten_sync(self) -> None:
+        if not self._closed and not self._origin.forked and self._begun is None:
+            self._begun = self._calls.begin_sync(self._number)
+            self._is_covered = True
+
     async def sync(self) -> None:
         def sync() -> None:
             with self._descriptor as number:
                 sync_file(number)
 
         self._check("sync")
+        if self._begun is not None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            begun, self._begun = self._begun, None
+            is_covered = self._is_covered
+            # Waited for in any case: what it met, the next sync may not meet again.
+            await self._calls.end_sync(self._path, begun)
+            if is_covered:
+                return
         await self._calls.sync(self._path, self._number, sync)
 
     async def truncate(self, length: int) -> None:
@@ -131,7 +154,7 @@ class FileHandle:
                 os.ftruncate(number, length)
 
         self._check("truncate")
-        await self._calls.change("truncate", self._path, truncate)
+        await self._change("truncate", truncate)
 
     async def allocate(self, length: int) -> None:
         def allocate() -> None:
@@ -140,7 +163,7 @@ class FileHandle:
                     reserve(number, length)
 
         self._check("allocate")
-        await self._calls.change("allocate", self._path, allocate)
+        await self._change("allocate", allocate)
 
     async def size(self) -> int:
         self._check("size")
@@ -153,7 +176,16 @@ class FileHandle:
             await trio.lowlevel.checkpoint_if_cancelled()
             return
         self._closed = True
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._calls.leave_sync(begun)
         await self._calls.let_go(self._descriptor.close)
+
+    async def _change(self, operation: str, function: Callable[[], None]) -> None:
+        try:
+            await self._calls.change(operation, self._path, function)
+        finally:
+            self._is_covered = False  # also if the sync began while this was on its way
 
     def _size(self, operation: str) -> int:
         try:

@@ -38,7 +38,7 @@ class KernelSyncs:
     """The syncs that the kernel has under way for one backend."""
 
     def __init__(self, slots_max: int) -> None:
-        self._idle: list[_Slot] = []
+        self._idle: list[Begun] = []
         self._slots_left = slots_max if _MACHINE in _NUMBERS else 0
 
     async def sync(self, number: int, patience_seconds: float) -> bool:
@@ -47,31 +47,46 @@ class KernelSyncs:
         False: nothing was begun, and a thread should do it. A caller that is cancelled meanwhile
         gets the result if it comes within `patience_seconds`.
         """
-        slot = self._idle.pop() if self._idle else self._make()
-        if slot is None:
+        begun = self.begin(number)
+        if begun is None:
             return False
-        if not slot.submit(number):
-            self._idle.append(slot)
-            return False
-        try:
-            await slot.wait(patience_seconds)
-        finally:
-            if slot.is_busy:
-                trio.lowlevel.spawn_system_task(self._outlive, slot)
-            else:
-                self._idle.append(slot)
+        await self.end(begun, patience_seconds)
         return True
 
-    async def _outlive(self, slot: "_Slot") -> None:
+    def begin(self, number: int) -> "Begun | None":
+        """Begin to sync the file with this descriptor; `end` or `leave` it. None: nothing began."""
+        slot = self._idle.pop() if self._idle else self._make()
+        if slot is None:
+            return None
+        if not slot.submit(number):
+            self._idle.append(slot)
+            return None
+        return slot
+
+    async def end(self, begun: "Begun", patience_seconds: float) -> None:
+        """Wait for a sync that was begun, as `sync` does."""
+        try:
+            await begun.wait(patience_seconds)
+        finally:
+            if begun.is_busy:
+                self.leave(begun)
+            else:
+                self._idle.append(begun)
+
+    def leave(self, begun: "Begun") -> None:
+        """Leave a sync that was begun to itself."""
+        trio.lowlevel.spawn_system_task(self._outlive, begun)
+
+    async def _outlive(self, slot: "Begun") -> None:
         """Wait for the end of a call that its caller has left."""
         await slot.end()
         self._idle.append(slot)
 
-    def _make(self) -> "_Slot | None":
+    def _make(self) -> "Begun | None":
         if not self._slots_left:
             return None
         try:
-            slot = _Slot()
+            slot = Begun()
         except OSError:
             self._slots_left = 0  # there are no more for this process, or none at all
             return None
@@ -79,8 +94,8 @@ class KernelSyncs:
         return slot
 
 
-class _Slot:
-    """Room for one call: a context of the kernel's, and a bell that it rings at the end."""
+class Begun:
+    """Room for one call, and mostly one that was begun: a context of the kernel's, and a bell that it rings at the end."""
 
     def __init__(self) -> None:
         """`OSError` if the kernel has none."""

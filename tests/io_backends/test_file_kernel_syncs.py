@@ -5,6 +5,8 @@ import errno
 import gc
 import os
 import sys
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import trio.testing
 from io_backends.errors import DeviceError
 from io_backends.file import FileIo, kernel_syncs
 from io_backends.file.calls import Calls
-from io_backends.file.handle import FileHandle
+from io_backends.file.handle import WRITE_NOWAIT_BYTES_MAX, FileHandle
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
 SECONDS_MAX = 20
@@ -198,3 +200,126 @@ async def test_a_backend_that_is_gone_gives_everything_back(
     del calls
     gc.collect()
     assert kernel.made.count(SETUP) == kernel.made.count(DESTROY) == 1
+
+
+async def test_a_sync_that_was_begun_is_the_one_that_is_asked_for(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    file = await new_file(tmp_path)
+    file.write_at_nowait(0, b"bytes")
+    file.hasten_sync()
+    file.hasten_sync()
+    kernel.end()
+    await file.sync()
+    assert kernel.made.count(SUBMIT) == 1
+    async with trio.open_nursery() as nursery:  # the next one is not begun
+        nursery.start_soon(file.sync)
+        await started(kernel, 2)
+        kernel.end()
+    await file.aclose()
+
+
+CHANGES: dict[str, Callable[[FileHandle], Awaitable[None]]] = {
+    "write": lambda file: file.write_at(5, b"more"),
+    "large": lambda file: file.write_at(0, bytes(WRITE_NOWAIT_BYTES_MAX + 1)),
+    "truncate": lambda file: file.truncate(9),
+    "allocate": lambda file: file.allocate(99),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_what_came_behind_a_sync_that_was_begun_gets_one_of_its_own(
+    kernel: Kernel, tmp_path: Path, change: Callable[[FileHandle], Awaitable[None]]
+) -> None:
+    file = await new_file(tmp_path)
+    file.hasten_sync()
+    await change(file)
+    kernel.end()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.sync)
+        await started(kernel, 2)
+        kernel.end()
+    await file.aclose()
+
+
+async def test_a_write_under_way_is_not_covered_by_a_sync_that_begins_meanwhile(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, gate = await new_file(tmp_path), threading.Event()
+    real = os.pwrite
+
+    def slow(number: int, data: bytes, offset: int) -> int:
+        assert gate.wait(SECONDS_MAX)
+        return real(number, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.write_at, 0, bytes(WRITE_NOWAIT_BYTES_MAX + 1))
+        await trio.testing.wait_all_tasks_blocked()
+        file.hasten_sync()
+        gate.set()
+    kernel.end()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.sync)
+        await started(kernel, 2)
+        kernel.end()
+    await file.aclose()
+
+
+async def test_what_a_sync_that_was_begun_met_is_told_whatever_came_behind(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    file = await new_file(tmp_path)
+    file.hasten_sync()
+    kernel.end(-errno.EIO)
+    await file.write_at(0, b"bytes")
+    with pytest.raises(DeviceError, match="Input/output error"):
+        await file.sync()
+    assert kernel.made.count(SUBMIT) == 1
+    await file.aclose()
+
+
+async def test_who_is_cancelled_before_a_sync_leaves_the_one_that_was_begun(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    file = await new_file(tmp_path)
+    file.hasten_sync()
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await file.sync()
+    assert scope.cancelled_caught
+    kernel.end()
+    await file.sync()
+    assert kernel.made.count(SUBMIT) == 1
+    await file.aclose()
+
+
+async def test_a_file_is_closed_while_its_sync_is_under_way(
+    kernel: Kernel, tmp_path: Path
+) -> None:
+    io = FileIo(changes_max=1)
+    file = await new_file(tmp_path, io)
+    file.hasten_sync()
+    await file.aclose()
+    file.hasten_sync()
+    assert kernel.made.count(SUBMIT) == 1
+    await trio.testing.wait_all_tasks_blocked()
+    kernel.end()
+    await trio.testing.wait_all_tasks_blocked()
+    (slot,) = io._calls._kernel._idle
+    assert not slot.is_busy
+
+
+@pytest.mark.parametrize("refuses", [SETUP, SUBMIT])
+async def test_where_the_kernel_takes_none_nothing_is_begun(
+    kernel: Kernel, tmp_path: Path, refuses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    kernel.refuses = refuses
+    file = await new_file(tmp_path)
+    file.hasten_sync()
+    assert not synced
+    await file.sync()
+    assert len(synced) == 1
+    await file.aclose()

@@ -27,6 +27,10 @@ class RecordingFile:
         self._note(offset, data)
         self._file.write_at_nowait(offset, data)
 
+    def hasten_sync(self) -> None:
+        self._synced |= self._written
+        self._file.hasten_sync()
+
     async def sync(self) -> None:
         self._synced |= self._written
         await self._file.sync()
