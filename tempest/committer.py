@@ -96,7 +96,7 @@ class Committer:
         factory=list
     )  # asked for before the last seal
     _keeper: SegmentKeeper = attrs.field(init=False)
-    _zeros: ZerosAhead = attrs.field(init=False)
+    zeros: ZerosAhead = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         options = self.options
@@ -106,7 +106,7 @@ class Committer:
         self.unsynced_bytes_max = options.unsynced_bytes_max
         self.settled = self.log.durable
         self._keeper = SegmentKeeper(self.log, self.manifest, options.segment_bytes_max)
-        self._zeros = ZerosAhead(self.log, self.health)
+        self.zeros = ZerosAhead(self.log, self.health)
 
     @property
     def can_flush_inline(self) -> bool:
@@ -335,7 +335,7 @@ class Committer:
         self._room_asked = 0
         wants_sync = self._wants_sync()
         if wants_sync:
-            await self._zeros.write()
+            await self.zeros.write()
         log.is_busy = False
         if wants_sync:
             self._sync_owed = False

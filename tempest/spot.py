@@ -7,7 +7,7 @@
 `put_os`, `put_memory` and `put_disk` are the ways that nearly every write takes: one look at what
 could stand in the way, then what must be done and nothing else. An awaited put costs 4.2 and 1.5 us
 at OS and MEMORY level, against 9.9 and 4.5 in the general way, on a machine whose `pwrite` takes 1.0;
-at DISK level 27 beside the sync itself, against 75, and 6.7 where 64 share it, against 12. Where
+at DISK level about 40 beside the sync itself, and 6.0 where 64 share it, against 12. Where
 anything is unusual they answer None, have done nothing, and the general way decides: `Writer.write`, and
 below it `flush_inline`, which also takes sessions and batches.
 
@@ -17,7 +17,7 @@ Invariants
   more than the few writes of a look.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
@@ -177,43 +177,72 @@ class Spot:
         return sequence
 
     def put_disk(self, key: bytes, value: bytes | None) -> int | None:
-        """Let one key take effect; return its sequence, which must be waited for, or None.
-
-        The first of a group goes to the operating system at once, and the committer need only
-        sync it: that spares a lone writer 30 us. The others gather for the next frame.
-        """
+        """Let one key take effect; return its sequence, which must be waited for, or None."""
         log, visibility, active = self.log, self.visibility, self.memtables.active
         committer, sequence = self.committer, visibility.last + 1
-        if (
-            committer.is_entering
-            or not self.health.is_whole
-            or len(key) + (len(value) if value else 0) > INLINE_BYTES_MAX
-        ):
+        size = len(key) + (value_size := len(value) if value else 0)
+        if committer.is_entering or not self.health.is_whole or size > INLINE_BYTES_MAX:
             return None
         if (
             active.bytes > active.calm_bytes or sequence > self.throttle.calm_until
         ) and not self.throttle.may_pass(sequence):
             return None
-        is_first = not (
-            visibility.blockers
+        is_sealed = not visibility.blockers and self._begin(key, value, sequence)
+        visibility.last = sequence
+        visibility.block(sequence, sequence, synced=True)
+        gathering = log.open
+        if active.newest.setdefault(key, entry := Entry(sequence, value)) is entry:
+            # What those below do with a new key, in one piece: 0.5 us less, of 7.
+            active.last_sequence = sequence
+            if value_size > active.largest_value_bytes:  # noqa: PLR1730 - as in `put`
+                active.largest_value_bytes = value_size
+            active.add_key(key)
+            if active.rows.is_used:
+                active.rows.forget(key)
+            active.bytes += size + ENTRY_BYTES
+            if not is_sealed:
+                gathering.newest[key] = entry
+                gathering.last_sequence = sequence
+                gathering.bytes += size + FRAME_ENTRY_BYTES
+        else:
+            kept = active.put(key, entry, visibility.visible, self.positions.taken)
+            if not is_sealed:
+                gathering.put(key, entry, kept)
+        return sequence
+
+    def _begin(self, key: bytes, value: bytes | None, sequence: int) -> bool:
+        """Seal and write the first of a group, and begin its sync, if it seems to be all of it.
+
+        False if it is for the open frame, and the committer. The committer need only wait for the sync: that spares a lone writer 60 us of 210. Where
+        several were woken together, the first goes with the others.
+        """
+        log, visibility = self.log, self.visibility
+        if (
+            visibility.woken > 1
             or log.open.bytes
             or log.is_busy
             or log.flushed != log.tail
-        )
+        ):
+            return False
         try:
-            if is_first and log.append_nowait(key, value, sequence):
-                visibility.flushed = sequence
-            else:
-                is_first = False
+            if not log.append_nowait(key, value, sequence):
+                return False
         except IoError as error:
-            committer.fail(error)  # it may be written, and is written again elsewhere
-        visibility.last = sequence
-        visibility.block(sequence, sequence, synced=True)
-        entry = Entry(sequence, value)
-        kept = active.put(key, entry, visibility.visible, self.positions.taken)
-        if not is_first:
-            log.open.put(key, entry, kept)
-        return sequence
+            self.committer.fail(
+                error
+            )  # it may be written, and is written again elsewhere
+        else:
+            visibility.flushed = sequence
+            self.committer.zeros.hasten_sync()
+        return True
+
+    def wait(self, sequence: int) -> Awaitable[object]:
+        """Return what waits for a write that is not visible yet; await it at once."""
+        health = self.health
+        if not health.is_whole and (health.is_log_lost or health.is_over):
+            raise health.outcome_unknown()
+        self.committer.work.set()
+        return self.visibility.reach(sequence)
 
     def newest(self, key: bytes, find: Find) -> Entry | None:
         """Return the newest version of a key, if that is known and settled, for an update.

@@ -6,7 +6,7 @@ Invariants
 - Nothing but `TempestError`, `trio.WouldBlock`, `TypeError` and cancellation leaves it.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import trio
@@ -90,8 +90,10 @@ class Store(
             if sequence is not None:
                 fairness = self._fairness
                 fairness.left -= WRITE_UNITS + len(value) // WRITE_BYTES_A_UNIT
-                if fairness.left < 0 or self._visibility.visible < sequence:
-                    await self._finish(sequence)
+                if self._visibility.visible < sequence:
+                    await self._reach(sequence)
+                if fairness.left < 0:
+                    await self._give_way()
                 return
         check_value(value)
         await self._write(key, value, durability, "put")
@@ -106,8 +108,10 @@ class Store(
             if sequence is not None:
                 fairness = self._fairness
                 fairness.left -= WRITE_UNITS
-                if fairness.left < 0 or self._visibility.visible < sequence:
-                    await self._finish(sequence)
+                if self._visibility.visible < sequence:
+                    await self._reach(sequence)
+                if fairness.left < 0:
+                    await self._give_way()
                 return
         await self._write(key, None, durability, "delete")
 
@@ -178,8 +182,10 @@ class Store(
                     return value
                 fairness = self._fairness
                 fairness.left -= CALL_UNITS
-                if fairness.left < 0 or self._visibility.visible < sequence:
-                    await self._finish(sequence)
+                if self._visibility.visible < sequence:
+                    await self._reach(sequence)
+                if fairness.left < 0:
+                    await self._give_way()
                 return value
         return await self._update(key, function, durability)
 
@@ -311,10 +317,16 @@ class Store(
         """Return what writes at a level that was asked for, if that can be on the spot."""
         return never if self._spot is None else self._spot.step(durability)
 
-    def _finish(self, sequence: int) -> Coroutine[object, object, None]:
-        """Wait for what was written on the spot if it is not visible yet, and give way."""
+    def _reach(self, sequence: int) -> Awaitable[object]:
+        """Return what waits for a write on the spot that is not visible yet; await it at once."""
+        assert self._spot is not None, "nothing is written without an engine"
+        return self._spot.wait(sequence)
+
+    async def _give_way(self) -> None:
+        """Let other tasks run after many writes on the spot."""
         assert self._engine is not None, "nothing is written without an engine"
-        return self._engine.writer.finish(sequence)
+        self._engine.committer.note_growth()
+        await self._fairness.give_way()
 
     async def _write(
         self,

@@ -208,20 +208,6 @@ class Writer:
             committer.log.open.count(name, (sequence, None))
             await self._wait(self._enter_mark(level))
 
-    async def finish(self, sequence: int) -> None:
-        """Wait for a write that was made on the spot, if need be, and give way."""
-        visibility = self.spot.visibility
-        if visibility.visible < sequence:
-            health = self.spot.health
-            if not health.is_whole and (health.is_log_lost or health.is_over):
-                raise health.outcome_unknown()
-            self.committer.work.set()
-            await visibility.reach(sequence)
-        else:
-            self.committer.note_growth()
-        if self.fairness.left < 0:
-            await self.fairness.give_way()
-
     async def wait_visible(self, sequence: int) -> None:
         """Wait until what was taken in with this sequence has reached its level."""
         await self.fairness.begin()

@@ -22,7 +22,7 @@ ZEROS_PIECE_BYTES = 64 << 10  # folios as large as all of it slow every sync
 SMALL_SYNC_BYTES = (
     32 << 10
 )  # whoever syncs more at once would write twice as much for little
-SMALL_SYNCS = 8  # so many before we believe it
+SMALL_SYNCS = 3  # so many before we believe it: 64 writers pay 300 us for each
 
 SOURCE = "zeros ahead of the log"  # of a warning
 
@@ -74,3 +74,17 @@ class ZerosAhead:
             self._health.warn(SOURCE, error)
             return
         self._end = place
+
+    def hasten_sync(self) -> None:
+        """Begin with a sync that the committer will ask for, if it will write no zeros before.
+
+        While the device writes, tasks are switched and the committer comes to its sync, 40 us of
+        210 for a lone writer.
+        """
+        log, segment = self._log, self._log.segment
+        if (
+            segment is not None
+            and segment is self._segment
+            and log.flushed + segment.shift < self._end
+        ):
+            segment.file.hasten_sync()

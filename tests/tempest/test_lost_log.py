@@ -30,7 +30,7 @@ async def test_a_sync_says_that_the_log_is_lost(
         sequence = engine.writer.spot.put_disk(b"a", b"1")
         assert sequence is not None
         await refused(engine.committer.roll)
-        await refused(partial(engine.writer.finish, sequence))
+        await refused(partial(engine.writer.spot.wait, sequence))
         assert store.health().state is HealthState.READ_ONLY
         with trio.fail_after(100):
             await refused(store.sync)

@@ -85,6 +85,22 @@ class GatheringSpot(Spot):
         return None
 
 
+class PlainDisk(Spot):
+    """Makes a write at DISK level of the parts that it stands for."""
+
+    def put_disk(self, key: bytes, value: bytes | None) -> int | None:
+        visibility, log = self.visibility, self.log
+        sequence = visibility.last + 1
+        is_sealed = not visibility.blockers and self._begin(key, value, sequence)
+        visibility.last = sequence
+        visibility.block(sequence, sequence, synced=True)
+        entry, taken = Entry(sequence, value), self.positions.taken
+        kept = self.memtables.active.put(key, entry, visibility.visible, taken)
+        if not is_sealed:
+            log.open.put(key, entry, kept)
+        return sequence
+
+
 def state_of(store: Store) -> dict[str, object]:
     """Return all that a write may change."""
     committer = engine_of(store).committer
@@ -197,6 +213,50 @@ def test_a_batch_on_the_spot_is_the_one_that_the_committer_writes(
     fast, plain = (
         run_seeded(0, partial(run_all, operations, options, seen, kind))
         for kind in (None, GatheringSpot)
+    )
+    assert fast == plain
+
+
+async def put_groups(
+    groups: list[list[tuple[bytes, bytes | None]]], options: Options, kind: type[Spot]
+) -> list[object]:
+    """Put each group in one step, and wait for it; a group of none holds a snapshot from here on."""
+    disk, seen = VirtualDisk(), list[object]()
+    async with open_on(disk, options) as store, AsyncExitStack() as held:
+        writer = engine_of(store).writer
+        spot = kind(writer.committer, writer.positions, writer.throttle)
+
+        async def wait(sequence: int | None) -> None:
+            assert sequence is not None
+            await spot.wait(sequence)
+
+        for group in groups:
+            if not group:
+                await held.enter_async_context(store.snapshot())
+                continue
+            sequences = [spot.put_disk(key, value) for key, value in group]
+            seen.append(state_of(store))
+            async with trio.open_nursery() as nursery:
+                for sequence in sequences:
+                    nursery.start_soon(wait, sequence)
+            await trio.testing.wait_all_tasks_blocked()
+            seen += (state_of(store), disk.contents())
+        seen.append(await content_of(store))
+    return [*seen, disk.contents()]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(KEYS, st.none() | VALUES), max_size=5), max_size=12),
+    st.sampled_from([{}, {"segment_bytes_max": 2048}]),
+)
+def test_a_group_at_disk_level_leaves_what_its_parts_leave(
+    groups: list[list[tuple[bytes, bytes | None]]], changes: dict[str, object]
+) -> None:
+    options = changed(Options(durability=Durability.DISK), changes)
+    fast, plain = (
+        run_seeded(0, partial(put_groups, groups, options, kind))
+        for kind in (Spot, PlainDisk)
     )
     assert fast == plain
 

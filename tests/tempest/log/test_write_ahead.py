@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import pytest
+import trio
 
 from io_backends import NoSpaceError, VirtualDisk, VirtualIo
 from io_backends.virtual import VirtualFile
@@ -94,3 +95,37 @@ async def test_a_power_cut_among_zeros_is_a_torn_tail() -> None:
             await store.put(b"%d" % -number, b"v")
             expected[b"%d" % -number] = expected[b"more%d" % number] = b"v"
     assert seen > 8
+
+
+async def test_the_sync_of_a_lone_writer_begins_with_its_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not before there are zeros, which the committer would write behind it; not of a group."""
+    begun: list[int] = []
+
+    def note(file: VirtualFile) -> None:
+        begun.append(file._handle.number)
+
+    monkeypatch.setattr(VirtualFile, "hasten_sync", note)
+    disk, expected = VirtualDisk(), dict[bytes, bytes]()
+    async with open_on(disk, OPTIONS) as store:
+
+        async def put(key: bytes) -> None:
+            await store.put(key, b"v")
+            expected[key] = b"v"
+
+        for number in range(SMALL_SYNCS):
+            await put(b"few%d" % number)
+        assert not begun
+        for number in range(10):
+            await put(b"one%d" % number)
+        assert len(begun) == 10
+        for number in range(20):
+            async with trio.open_nursery() as nursery:
+                for writer in range(8):
+                    nursery.start_soon(put, b"group%d,%d" % (number, writer))
+        assert len(begun) <= 12
+        await put(b"last of a group")
+        await put(b"alone")
+        assert len(begun) <= 13
+    assert await content_on(disk, OPTIONS) == expected
