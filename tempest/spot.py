@@ -213,8 +213,9 @@ class Spot:
     def _begin(self, key: bytes, value: bytes | None, sequence: int) -> bool:
         """Seal and write the first of a group, and begin its sync, if it seems to be all of it.
 
-        False if it is for the open frame, and the committer. The committer need only wait for the sync: that spares a lone writer 60 us of 210. Where
-        several were woken together, the first goes with the others.
+        The committer need only wait for the sync: that spares a lone writer 60 us of 210. Where
+        several were woken together, the first goes with the others. False: the entry is for the
+        open frame.
         """
         log, visibility = self.log, self.visibility
         if (
@@ -228,9 +229,8 @@ class Spot:
             if not log.append_nowait(key, value, sequence):
                 return False
         except IoError as error:
-            self.committer.fail(
-                error
-            )  # it may be written, and is written again elsewhere
+            # It may be written, and is written again elsewhere.
+            self.committer.fail(error)
         else:
             visibility.flushed = sequence
             self.committer.zeros.hasten_sync()

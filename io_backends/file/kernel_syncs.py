@@ -95,7 +95,7 @@ class KernelSyncs:
 
 
 class Begun:
-    """Room for one call, and mostly one that was begun: a context of the kernel's, and a bell that it rings at the end."""
+    """A sync that was begun, or room for one: a context of the kernel's, and the bell it rings."""
 
     def __init__(self) -> None:
         """`OSError` if the kernel has none."""
