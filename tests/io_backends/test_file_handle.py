@@ -13,7 +13,7 @@ from io_backends.errors import (
     NoSpaceError,
 )
 from io_backends.file import FileIo, kernel_syncs
-from io_backends.file.handle import WRITE_NOWAIT_BYTES_MAX
+from io_backends.file.handle import SYNC_BESIDE_BYTES_MAX, WRITE_NOWAIT_BYTES_MAX
 from io_backends.protocol import File, Io
 
 NO_MEMORY_FILESYSTEM = pytest.mark.skipif(
@@ -322,4 +322,22 @@ async def test_every_method_is_a_cancellation_point_before_it_starts(
             await method()
         assert scope.cancelled_caught
     assert started == []
+    await file.aclose()
+
+
+async def test_megabytes_are_synced_by_a_thread_and_what_is_small_by_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_threads: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", by_threads.append)
+    io = FileIo()
+    file = await io.create_exclusive(str(tmp_path / "file"))
+    await file.write_at(0, b"abc")
+    await file.sync()
+    if not io._calls._kernel._idle:
+        pytest.skip("this kernel takes none")
+    for place, count in ((0, 0), (SYNC_BESIDE_BYTES_MAX + 3, 1), (100, 1)):
+        await file.write_at(place, b"abc")
+        await file.sync()
+        assert len(by_threads) == count
     await file.aclose()
