@@ -105,6 +105,7 @@ class Committer:
         self.memtable_bytes_max = options.memtable_share_bytes
         self.unsynced_bytes_max = options.unsynced_bytes_max
         self.settled = self.log.durable
+        self.log.leftovers = self.memtables.leftovers
         self._keeper = SegmentKeeper(self.log, self.manifest, options.segment_bytes_max)
         self.zeros = ZerosAhead(self.log, self.health)
 

@@ -28,6 +28,7 @@ from tempest.columns import SEQUENCE_MAX, Columns, Kind, ascending_columns
 from tempest.committer import Committer
 from tempest.entry import Entry
 from tempest.health import HealthMonitor
+from tempest.leftovers import WRITES_A_PIECE
 from tempest.log import (
     FRAME_ENTRY_BYTES,
     HybridLog,
@@ -61,11 +62,26 @@ class Spot:
     visibility: Visibility = attrs.field(init=False)
     memtables: Memtables = attrs.field(init=False)
     health: HealthMonitor = attrs.field(init=False)
+    _calm_until: int = 0  # as `Throttle.calm_until`, or sooner
 
     def __attrs_post_init__(self) -> None:
         committer = self.committer
         self.log, self.visibility = committer.log, committer.visibility
         self.memtables, self.health = committer.memtables, committer.health
+
+    def _may_pass(self, sequence: int) -> bool:
+        """Ask for some writes at once, which free a piece of what nobody needs any more."""
+        throttle, active = self.throttle, self.memtables.active
+        if (
+            sequence > throttle.calm_until or active.bytes > active.calm_bytes
+        ) and not throttle.may_pass(sequence):
+            return False
+        self._calm_until = throttle.calm_until
+        leftovers = self.memtables.leftovers
+        if leftovers.going:
+            leftovers.free_some()
+            self._calm_until = min(self._calm_until, sequence + WRITES_A_PIECE)
+        return True
 
     def step(self, level: object) -> Step:
         """Return what writes one key at this level on the spot, if anything does."""
@@ -94,8 +110,8 @@ class Spot:
         ):
             return None
         if (
-            active.bytes > active.calm_bytes or sequence > self.throttle.calm_until
-        ) and not self.throttle.may_pass(sequence):
+            active.bytes > active.calm_bytes or sequence > self._calm_until
+        ) and not self._may_pass(sequence):
             return None
         try:
             if not log.append_nowait(key, value, sequence):
@@ -135,8 +151,8 @@ class Spot:
         if visibility.blockers or not self.health.is_whole or size > INLINE_BYTES_MAX:
             return None
         if (
-            active.bytes > active.calm_bytes or sequence > self.throttle.calm_until
-        ) and not self.throttle.may_pass(sequence):
+            active.bytes > active.calm_bytes or sequence > self._calm_until
+        ) and not self._may_pass(sequence):
             return None
         visibility.last = visibility.visible = sequence
         entry = Entry(sequence, value)
@@ -184,8 +200,8 @@ class Spot:
         if committer.is_entering or not self.health.is_whole or size > INLINE_BYTES_MAX:
             return None
         if (
-            active.bytes > active.calm_bytes or sequence > self.throttle.calm_until
-        ) and not self.throttle.may_pass(sequence):
+            active.bytes > active.calm_bytes or sequence > self._calm_until
+        ) and not self._may_pass(sequence):
             return None
         is_sealed = not visibility.blockers and self._begin(key, value, sequence)
         visibility.last = sequence
@@ -254,9 +270,8 @@ class Spot:
         if visibility.blockers or not self.health.is_whole:
             return None
         if (
-            active.bytes > active.calm_bytes
-            or visibility.last >= self.throttle.calm_until
-        ) and not self.throttle.may_pass(visibility.last):
+            active.bytes > active.calm_bytes or visibility.last >= self._calm_until
+        ) and not self._may_pass(visibility.last + 1):
             return None
         version = active.newest.get(key)
         if version is None:

@@ -19,7 +19,7 @@ LAYERS = ("io_backends", "journal", "tempest", "sim")
 STEPS = (
     {
         *("errors", "translate", "options", "keys", "header", "wakeup", "fairness"),
-        *("position", "lanes", "entry"),
+        *("position", "lanes", "entry", "leftovers"),
     },
     {
         "columns",

@@ -219,8 +219,8 @@ LOG_BUGS: tuple[Planted, ...] = (
         "a frame stays in memory until the sync after its own has returned",
         Edit(
             "tempest.log.hybrid_log:HybridLog._forget",
-            "while retained and retained[0].end <= self.confirmed:",
-            "while retained and retained[0].end <= self.durable:",
+            "retained[0][-1].end <= self.confirmed:",
+            "retained[0][-1].end <= self.durable:",
         ),
         draw=Directed(
             mix={"put": 1}, operations=16, faults=_syncs_late, endings=("kill",)

@@ -10,8 +10,9 @@ from hypothesis import given, settings, strategies as st
 
 from tempest.columns import Columns, Kind, make_columns
 from tempest.entry import Entry
+from tempest.leftovers import PIECE
 from tempest.log import OpenFrame
-from tempest.memory import PIECE_ENTRIES, Memtables
+from tempest.memory import Memtables
 from tempest.memtable import CHUNK_KEYS, ENTRY_BYTES, Memtable
 from tempest.memtable_cursor import MemtableCursor
 from tempest.snapshot import Positions
@@ -299,7 +300,7 @@ async def test_a_dropped_memtable_is_freed_and_whoever_reads_it_notices_nothing(
     None
 ):
     tables = Memtables(0)
-    count = 2 * PIECE_ENTRIES + 1
+    count = 2 * PIECE + 1
     for number in range(2):
         for sequence in range(count):
             tables.active.put(b"%d" % sequence, Entry(sequence, b"v"), sequence, ())
