@@ -94,7 +94,8 @@ class BlockCache:
         "unindexed",
     )
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, lent_max: int = 0) -> None:
+        """Hold at most `bytes_max` bytes, and up to `lent_max` more once they are lent."""
         self._bytes_own = self._bytes_max = bytes_max
         self._bytes = 0
         self._serial = 0
@@ -104,7 +105,8 @@ class BlockCache:
         self._ghosts: deque[tuple[TableBlocks, int]] = deque()
         self.hits = 0
         self.misses = 0
-        self.rows = RowCache(bytes_max)
+        self.rows = RowCache(bytes_max + lent_max)
+        self.rows.lone.bound(bytes_max // 4 * 3)
         self.newest: Newest = _unknown
         self.unindexed = 0  # blocks of open tables whose rows are not all here,
         self._count = 0  # of so many
@@ -126,6 +128,7 @@ class BlockCache:
     def borrow(self, bytes_lent: int) -> None:
         """Use so many bytes beside the own ones, instead of what was lent before."""
         self._bytes_max = self._bytes_own + bytes_lent
+        self.rows.lone.bound(self._bytes_max // 4 * 3)
         self._make_room(0)
 
     def wants(self, blocks: TableBlocks, index: int) -> bool:

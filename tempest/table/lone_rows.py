@@ -26,7 +26,7 @@ class LoneRows:
     __slots__ = ("_bytes_a_part", "_held", "_mask", "_old", "_young", "bytes")
 
     def __init__(self, bytes_max: int) -> None:
-        """Hold at most `bytes_max` bytes; nothing if that is 0."""
+        """Hold at most `bytes_max` bytes; nothing if that is 0. Later bounds are lower."""
         count = 1
         while 2 * count * ROWS_A_PART * (ROW_BYTES + 100) < bytes_max:
             count *= 2
@@ -39,6 +39,17 @@ class LoneRows:
 
     def __len__(self) -> int:
         return sum(map(len, self._young)) + sum(map(len, self._old))
+
+    def bound(self, bytes_max: int) -> None:
+        """Hold at most so many bytes from now on: old rows go first, a part at a time."""
+        self._bytes_a_part = bytes_max // (2 * len(self._held))
+        for part, held in enumerate(self._held):
+            if self.bytes <= bytes_max:
+                return
+            self.bytes -= held[1]
+            self._old[part], held[1] = {}, 0
+        if self.bytes > bytes_max:
+            self.clear()
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or None if it is not here."""

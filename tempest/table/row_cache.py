@@ -54,7 +54,7 @@ class RowCache:
             False  # one look for those who write: is there anything to forget?
         )
         self.is_whole = False
-        self.lone = LoneRows(bytes_max // 4 * 3)
+        self.lone = LoneRows(bytes_max)
 
     def __len__(self) -> int:
         return sum(map(len, self._dicts)) + len(self.lone)

@@ -11,7 +11,6 @@ from hypothesis.stateful import (
 from tempest.columns import Columns, make_columns
 from tempest.table import BlockCache
 from tempest.table.cache import TableBlocks
-from tempest.table.lone_rows import LoneRows
 
 COLUMNS = make_columns([b"a"], [b"1"], [1])
 CHARGE = 1000  # of COLUMNS with raw bytes RAW
@@ -87,10 +86,11 @@ def test_what_many_reads_left_alone_makes_room_for_rows() -> None:
 
 
 def test_a_budget_that_shrinks_below_the_rows_lets_them_go() -> None:
-    cache = BlockCache(0)
+    cache = BlockCache(0, 10 * CHARGE)
     blocks = cache.register(1)
-    cache.rows.lone = LoneRows(4 * CHARGE)
-    cache.borrow(5 * CHARGE)
+    cache.add_row(blocks, 0, b"key", bytes(1000))
+    assert cache.bytes_used == 0
+    cache.borrow(10 * CHARGE)
     cache.add_row(blocks, 0, b"key", bytes(1000))
     assert cache.bytes_used > CHARGE
     cache.borrow(0)

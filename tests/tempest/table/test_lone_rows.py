@@ -51,9 +51,24 @@ def test_without_a_budget_nothing_is_kept() -> None:
     assert (rows.get(b""), len(rows), rows.bytes) == (None, 0, 0)
 
 
+def test_a_lower_bound_takes_old_rows_first() -> None:
+    rows = LoneRows(1 << 20)
+    parts = len(rows._held)
+    for number in range(10_000):
+        rows.put(b"%016d" % number, VALUE)
+    young = sum(map(len, rows._young))
+    rows.bound(rows.bytes - 1000)
+    assert (sum(map(len, rows._young)), parts > 1) == (young, True)
+    assert any(rows._old)
+    rows.bound(1000)
+    assert rows.bytes <= 1000
+
+
 @given(
     st.integers(0, 5000),
-    st.lists(st.tuples(st.sampled_from("pgfc"), st.integers(0, 30), st.integers(0, 9))),
+    st.lists(
+        st.tuples(st.sampled_from("pgfcb"), st.integers(0, 30), st.integers(0, 9))
+    ),
 )
 def test_it_answers_what_was_put_in_and_not_taken_out(
     bytes_max: int, steps: list[tuple[str, int, int]]
@@ -69,6 +84,9 @@ def test_it_answers_what_was_put_in_and_not_taken_out(
                 rows.forget(name)
                 known.pop(name, None)
                 assert rows.get(name) is None
+            case "b":
+                bytes_max = bytes_max * length // 9
+                rows.bound(bytes_max)
             case "c" if not length:
                 rows.clear()
                 known.clear()
