@@ -25,6 +25,7 @@ from tempest.errors import CorruptionError, NotOpenError, ReadOnlyError
 from tempest.fairness import CALL_UNITS, WRITE_BYTES_A_UNIT, WRITE_UNITS, must_check
 from tempest.health import Health
 from tempest.keys import check_key, check_value
+from tempest.memory import Memtables
 from tempest.options import Durability, Options
 from tempest.session_face import SessionFace
 from tempest.spot import Step, never
@@ -49,7 +50,8 @@ class Store(
         self, place: Place, reading: Reading, options: Options, engine: Engine | None
     ) -> None:
         """Put a face on the parts; `engine` None makes it read-only."""
-        super().__init__(reading, self._check, reading.reader.rows)
+        reader = reading.reader
+        super().__init__(reading, self._check, reader.rows, reader.memtables)
         self._place = place
         self._engine = engine
         self._options = options
@@ -259,7 +261,8 @@ class Store(
             await self._closed.wait()
             return
         self._is_open = False
-        self._rows = RowCache(0)  # what it held says nothing any more
+        # What these held says nothing any more.
+        self._rows, self._memtables = RowCache(0), Memtables(0)
         try:
             if self._engine is not None:
                 await self._engine.aclose()

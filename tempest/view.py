@@ -16,6 +16,7 @@ from tempest.engine import Reading
 from tempest.errors import InvalidError, NotOpenError
 from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, must_check
 from tempest.keys import bounds, check_count, check_key
+from tempest.memory import Memtables
 from tempest.options import KEY_BYTES_MAX
 from tempest.reader import ASK, HITS_A_MARK, MANY_KEYS
 from tempest.row_heads import Range
@@ -28,13 +29,18 @@ from tempest.translate import translate
 class View:
     """Reads at the visible sequence of each moment, unless it has a fixed one.
 
-    `rows` has newest values; it stays empty for a view that shows others, and once it is closed.
+    `rows` and `memtables` have newest values; they stay empty for a view that shows others, and
+    once it is closed.
     """
 
     _fixed_at: int | None = None
 
     def __init__(
-        self, reading: Reading, check_open: Callable[[], None], rows: RowCache
+        self,
+        reading: Reading,
+        check_open: Callable[[], None],
+        rows: RowCache,
+        memtables: Memtables,
     ) -> None:
         self._reading = reading
         self._check_open = check_open
@@ -42,6 +48,7 @@ class View:
         self._visibility = reading.reader.visibility
         self._fairness = reading.fairness
         self._rows = rows
+        self._memtables = memtables
         self._search_nowait = reading.reader.search_nowait
         self._scan_parts = ScanParts(
             reading.reader, reading.positions, reading.fairness, check_open
@@ -60,14 +67,19 @@ class View:
             check_key(key)
         rows = self._rows
         value = rows.gets[hash(key) & rows.mask](key)
+        if value is None and rows.lone.bytes:
+            value = rows.lone.get(key)
         if value is not None or (rows.is_whole and len(key) <= KEY_BYTES_MAX):
             rows.hits += 1
             if not rows.hits % HITS_A_MARK and not rows.is_whole:
                 self._reading.reader.mark(key)
             return value
+        entry = self._memtables.active.newest.get(key)
+        if entry is not None and entry.sequence <= self._visibility.visible:
+            return entry.value
         return self._look(key)
 
-    async def get(self, key: bytes) -> bytes | None:
+    async def get(self, key: bytes) -> bytes | None:  # noqa: C901 - the hot path
         """Return the value, or None if there is none.
 
         Raises `CorruptionError` or `StorageError` if its bytes cannot be read: never "not
@@ -80,15 +92,22 @@ class View:
         # The way of most reads: one dict has the newest value. See `tempest.table.row_cache`.
         rows = self._rows
         value = rows.gets[hash(key) & rows.mask](key)
+        if value is None and rows.lone.bytes:
+            value = rows.lone.get(key)
         if value is not None or (rows.is_whole and len(key) <= KEY_BYTES_MAX):
             rows.hits = hits = rows.hits + 1
             if not hits % HITS_A_MARK:
                 await self._count_hits(key)
             return value
-        try:
-            value = self._look(key)
-        except trio.WouldBlock:
-            value = await self._wait_for(key)
+        # Nor is what was written last worth two calls: 0.2 us of 1.4.
+        entry = self._memtables.active.newest.get(key)
+        if entry is not None and entry.sequence <= self._visibility.visible:
+            value = entry.value
+        else:
+            try:
+                value = self._look(key)
+            except trio.WouldBlock:
+                value = await self._wait_for(key)
         fairness = self._fairness
         fairness.left -= (
             (CALL_UNITS + len(value) // BYTES_A_UNIT) if value else CALL_UNITS
@@ -243,7 +262,7 @@ class Snapshot(View):
     """
 
     def __init__(self, reading: Reading, check_store_open: Callable[[], None]) -> None:
-        super().__init__(reading, self._check_both, RowCache(0))
+        super().__init__(reading, self._check_both, RowCache(0), Memtables(0))
         self._check_store_open = check_store_open
 
     async def __aenter__(self) -> Self:
