@@ -92,7 +92,8 @@ class Options:
             1 KiB upwards, default 32 MiB. Up to two more wait for their flush before writers do.
         cache_bytes_max: bytes of decoded blocks, of their rows by key, and of open tables'
             indexes and filters kept for reads. Default 32 MiB; 0 keeps no block between reads.
-            One table stays open anyway.
+            One table stays open anyway. Tables (2.6 bytes an entry) may use three quarters of it;
+            blocks and rows have what they leave.
         unsynced_bytes_max: log bytes below DISK level after which the store syncs by itself.
             Default 8 MiB.
         segment_bytes_max: size of a log segment file; a larger frame gets one of its own.
