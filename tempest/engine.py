@@ -88,10 +88,10 @@ class Caches:
 def make_caches(
     place: Place, store_id: bytes, options: Options, held: Version | None = None
 ) -> Caches:
-    """Share the cache budget: three quarters for blocks, one for indexes and filters.
+    """Share the cache budget: open tables may use three quarters, blocks have what they leave.
 
-    What these leave of theirs the blocks may use. A quarter as many segments as tables are open
-    at once; all files of a version that is to be `held` open fit in any case.
+    A quarter as many segments as tables are open at once; all files of a version that is to be
+    `held` open fit in any case.
     """
     tables_max = options.tables_open_max
     files_max = max(1, tables_max // 4)

@@ -13,6 +13,7 @@ import trio
 
 UNITS_MAX = 500
 CALL_UNITS = 3
+BLOCK_UNITS = 12  # a block read from the system's cache and unpacked
 WRITE_UNITS = 2
 WRITE_BYTES_A_UNIT = 512
 BYTES_A_UNIT = 4096

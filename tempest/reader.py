@@ -22,7 +22,7 @@ from io_backends import IoError
 from tempest.columns import SEQUENCE_MAX, Columns, Kind
 from tempest.entry import Entry
 from tempest.errors import CorruptionError
-from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, Fairness
+from tempest.fairness import BLOCK_UNITS, BYTES_A_UNIT, CALL_UNITS, Fairness
 from tempest.health import HealthMonitor
 from tempest.log import Visibility
 from tempest.memory import Memtables
@@ -70,7 +70,6 @@ class Lookup:
 
 MANY_KEYS = 256  # are looked up without a checkpoint
 MANY_BLOCKS = 30  # are read for them from the page cache
-BLOCK_UNITS = 12
 HITS_A_MARK = 64
 
 _NOTHING: dict[bytes, Entry] = {}

@@ -20,15 +20,13 @@ import trio
 from io_backends import IoError
 from tempest.columns import Columns
 from tempest.errors import CorruptionError
-from tempest.fairness import Fairness
+from tempest.fairness import BLOCK_UNITS, Fairness
 from tempest.memtable import Memtable
 from tempest.row_heads import Range, is_plain
 from tempest.table import Table, TableCache, TableMeta
 
 Run = Sequence[TableMeta]
 Lists = tuple[list[bytes], list[bytes]]
-
-_BLOCK_UNITS = 12
 
 _smallest = attrgetter("smallest")
 _largest = attrgetter("largest")
@@ -169,7 +167,7 @@ def _block(table: Table, index: int, fairness: Fairness) -> Columns | None:
     block = table.held_block(index)
     if block is not None or fairness.left < 0:
         return block
-    fairness.left -= _BLOCK_UNITS
+    fairness.left -= BLOCK_UNITS
     try:
         return table.block_nowait(index)
     except (trio.WouldBlock, CorruptionError, IoError):

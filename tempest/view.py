@@ -14,7 +14,7 @@ import trio
 from io_backends import IoError
 from tempest.engine import Reading
 from tempest.errors import InvalidError, NotOpenError
-from tempest.fairness import BYTES_A_UNIT, CALL_UNITS, must_check
+from tempest.fairness import BLOCK_UNITS, BYTES_A_UNIT, CALL_UNITS, must_check
 from tempest.keys import bounds, check_count, check_key
 from tempest.memory import Memtables
 from tempest.options import KEY_BYTES_MAX
@@ -49,6 +49,7 @@ class View:
         self._fairness = reading.fairness
         self._rows = rows
         self._memtables = memtables
+        self._blocks = reading.blocks
         self._search_nowait = reading.reader.search_nowait
         self._scan_parts = ScanParts(
             reading.reader, reading.positions, reading.fairness, check_open
@@ -130,10 +131,14 @@ class View:
         at = self._fixed_at
         if at is None:
             at = self._visibility.visible
+        misses = self._blocks.misses
         try:
             return self._search_nowait(key, at)
         except IoError as error:
             raise translate(error) from error
+        finally:
+            if self._blocks.misses != misses:
+                self._fairness.left -= BLOCK_UNITS
 
     async def _wait_for(self, key: bytes) -> bytes | None:
         """Return the value of a key whose block is not in memory."""

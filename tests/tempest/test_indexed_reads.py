@@ -3,6 +3,7 @@
 import gc
 from contextlib import suppress
 from functools import partial
+from itertools import pairwise
 from random import Random
 
 import attrs
@@ -323,6 +324,32 @@ async def test_the_collector_of_cycles_passes_by_cached_blocks() -> None:
             assert not gc.is_tracked(columns.keys)
             assert not gc.is_tracked(columns.values)
         assert not any(map(gc.is_tracked, blocks.rows._dicts))
+
+
+async def test_reads_that_unpack_blocks_give_way_sooner() -> None:
+    """500 units were 166 reads of 15 us each where no block is kept: 2.5 ms without a turn."""
+    turns: list[int] = []
+    reads = 0
+
+    async def other() -> None:
+        while True:
+            turns.append(reads)
+            await trio.lowlevel.checkpoint()
+
+    options = attrs.evolve(TINY_OS, cache_bytes_max=0, memtable_bytes_max=1 << 20)
+    async with open_on(VirtualDisk(), options) as store:
+        for key in KEYS:
+            await store.put(key, b"value")
+        await store.flush()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            await trio.lowlevel.checkpoint()
+            for reads in range(200):
+                assert await store.get(KEYS[reads % 20]) == b"value"
+            nursery.cancel_scope.cancel()
+    gaps = [after - before for before, after in pairwise(turns)]
+    assert len(gaps) > 3
+    assert max(gaps) <= 80  # two turns' worth, where the others' came in between
 
 
 @pytest.mark.parametrize("level", Durability)
