@@ -60,6 +60,18 @@ class Calls:
                 function, self._reads, patience_seconds=0, discard=discard
             )
 
+    async def read_bytes(
+        self, operation: str, path: str, function: Callable[[], bytes]
+    ) -> bytes:
+        """Return `function()`, which reads what the system's cache does not have."""
+        got: list[bytes] = []
+        await self._enter(operation, path)
+        with translating(operation, path):
+            if self.direct:
+                return function()
+            await self._run_kept(lambda: got.append(function()), self._reads, 0)
+        return got.pop()
+
     async def change(
         self, operation: str, path: str, function: Callable[[], None]
     ) -> None:
@@ -69,7 +81,7 @@ class Calls:
             if self.direct:
                 function()
             else:
-                await self._change_in_thread(function)
+                await self._run_kept(function, self._changes, self._patience_seconds)
         except OSError as error:
             raise translated(error, operation, path) from error
         except ValueError as error:
@@ -101,8 +113,14 @@ class Calls:
         """Ask for the end of a sync no more."""
         self._kernel.leave(begun)
 
-    async def _change_in_thread(self, function: Callable[[], None]) -> None:
-        limiter, call = self._changes, object()
+    async def _run_kept(
+        self,
+        function: Callable[[], None],
+        limiter: trio.CapacityLimiter,
+        patience_seconds: float,
+    ) -> None:
+        """Run `function` in a thread that is kept, where there are such."""
+        call = object()
         try:
             # Else a turn of the loop would go by before the call begins.
             limiter.acquire_on_behalf_of_nowait(call)
@@ -112,17 +130,16 @@ class Calls:
         def give_back() -> None:
             limiter.release_on_behalf_of(call)
 
-        patience = self._patience_seconds
         try:
             thread = self._kept.take()
         except BaseException:
             give_back()
             raise
         if thread is not None:
-            await thread.run(function, give_back, patience)
+            await thread.run(function, give_back, patience_seconds)
         else:
             give_back()
-            await run_in_thread(function, limiter, patience_seconds=patience)
+            await run_in_thread(function, limiter, patience_seconds=patience_seconds)
 
     async def change_name(
         self,

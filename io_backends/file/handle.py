@@ -79,7 +79,7 @@ class FileHandle:
             with self._descriptor as number:
                 return read_all(number, offset, length)
 
-        data = await self._calls.read("read_at", self._path, read)
+        data = await self._calls.read_bytes("read_at", self._path, read)
         if len(data) < length:
             raise self._end_of_file(offset, length)
         return data

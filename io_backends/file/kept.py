@@ -1,4 +1,4 @@
-"""Threads that are kept between blocking calls, for what is called again and again: syncs.
+"""Threads that are kept between blocking calls, for what is called again and again: syncs, reads.
 
 A hop through `run_in_thread` costs some 80 us beside the call: a thread out of trio's cache, a task
 that takes results, an event. Here a call is handed over by a lock, and its end rings an eventfd
