@@ -73,10 +73,10 @@ class Batch:
             size = sum(map(len, fresh)) + sum(map(len, filter(None, fresh.values())))
         except (TypeError, ValueError):
             return False
-        types = {*map(type, fresh), *map(type, fresh.values())}
+        types = [*map(type, fresh), *map(type, fresh.values())]
         left = self._left + self._room - size
         if (
-            not types <= {bytes}
+            types.count(bytes) < len(types)
             or longest > KEY_BYTES_MAX
             or size > VALUE_BYTES_MAX
             or left < 0
