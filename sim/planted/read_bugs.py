@@ -115,6 +115,18 @@ READ_BUGS: tuple[Planted, ...] = (
         "a key that is written has no row any more",
         Edit("tempest.memtable:Memtable.put", "if self.rows.is_used:", "if False:"),
         Edit("tempest.spot:Spot.put_memory", "if active.rows.is_used:", "if False:"),
+        Edit("tempest.spot:Spot.put_os", "if active.rows.is_used:", "if False:"),
+        Edit("tempest.spot:Spot.put_disk", "if active.rows.is_used:", "if False:"),
+        draw=LAYERED,
+    ),
+    Planted.edit(
+        "lone-row-outlives-a-write",
+        "a key that is written has no lone row any more either",
+        Edit(
+            "tempest.table.row_cache:RowCache.forget",
+            "if self.lone.bytes:",
+            "if False:",
+        ),
         draw=LAYERED,
     ),
     Planted.edit(
