@@ -23,7 +23,15 @@ ROWS_A_PART = 2048
 class LoneRows:
     """Values by key, within a budget of bytes."""
 
-    __slots__ = ("_bytes_a_part", "_held", "_mask", "_old", "_young", "bytes")
+    __slots__ = (
+        "_bytes_a_part",
+        "_bytes_max",
+        "_held",
+        "_mask",
+        "_old",
+        "_young",
+        "bytes",
+    )
 
     def __init__(self, bytes_max: int) -> None:
         """Hold at most `bytes_max` bytes; nothing if that is 0. Later bounds are lower."""
@@ -31,6 +39,7 @@ class LoneRows:
         while 2 * count * ROWS_A_PART * (ROW_BYTES + 100) < bytes_max:
             count *= 2
         self._mask = count - 1
+        self._bytes_max = bytes_max
         self._bytes_a_part = bytes_max // (2 * count)  # of one generation
         self._young: list[dict[bytes, bytes]] = [{} for _ in range(count)]
         self._old: list[dict[bytes, bytes]] = [{} for _ in range(count)]
@@ -42,12 +51,12 @@ class LoneRows:
 
     def bound(self, bytes_max: int) -> None:
         """Hold at most so many bytes from now on: old rows go first, a part at a time."""
+        self._bytes_max = bytes_max
         self._bytes_a_part = bytes_max // (2 * len(self._held))
-        for part, held in enumerate(self._held):
+        for part in range(len(self._held)):
             if self.bytes <= bytes_max:
                 return
-            self.bytes -= held[1]
-            self._old[part], held[1] = {}, 0
+            self._drop_old(part)
         if self.bytes > bytes_max:
             self.clear()
 
@@ -78,6 +87,10 @@ class LoneRows:
         self._young[part][key] = value
         held[0] += size
         self.bytes += size
+        if self.bytes > self._bytes_max:  # other parts are as large as an earlier bound
+            self._drop_old(part)
+            if self.bytes > self._bytes_max:
+                self.forget(key)
 
     def forget(self, key: bytes) -> None:
         """Take out the row of a key."""
@@ -88,6 +101,11 @@ class LoneRows:
                 size = len(key) + len(value) + ROW_BYTES
                 self._held[part][generation] -= size
                 self.bytes -= size
+
+    def _drop_old(self, part: int) -> None:
+        held = self._held[part]
+        self.bytes -= held[1]
+        self._old[part], held[1] = {}, 0
 
     def clear(self) -> None:
         """Let go of all rows."""

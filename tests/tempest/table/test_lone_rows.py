@@ -64,6 +64,17 @@ def test_a_lower_bound_takes_old_rows_first() -> None:
     assert rows.bytes <= 1000
 
 
+def test_rows_of_an_earlier_bound_count_for_a_lower_one() -> None:
+    """Parts that were as large as they might be before grew beside them: 4000 bytes of 3000."""
+    rows = LoneRows(20 * SIZE)
+    for number in range(10):
+        rows.put(key(number), VALUE)
+    rows.bound(12 * SIZE)
+    for number in range(10, 40):
+        rows.put(key(number), VALUE)
+        assert rows.bytes <= 12 * SIZE
+
+
 @given(
     st.integers(0, 5000),
     st.lists(
