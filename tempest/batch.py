@@ -50,7 +50,7 @@ class Batch:
 
         Where one is refused, those before it are in the batch.
         """
-        # 0.09 us a row, against 0.21.
+        # 0.16 us a row, against 0.23.
         rows = list(rows)
         if self._room < 0 or not self._take(rows):
             for key, value in rows:

@@ -100,7 +100,7 @@ class View:
             if not hits % HITS_A_MARK:
                 await self._count_hits(key)
             return value
-        # Nor is what was written last worth two calls: 0.2 us of 1.4.
+        # Nor is what was written last worth two calls: 0.15 us of 1.13.
         entry = self._memtables.active.newest.get(key)
         if entry is not None and entry.sequence <= self._visibility.visible:
             value = entry.value
@@ -137,8 +137,7 @@ class View:
         except IoError as error:
             raise translate(error) from error
         finally:
-            if self._blocks.misses != misses:
-                self._fairness.left -= BLOCK_UNITS
+            self._fairness.left -= BLOCK_UNITS * (self._blocks.misses - misses)
 
     async def _wait_for(self, key: bytes) -> bytes | None:
         """Return the value of a key whose block is not in memory."""

@@ -116,7 +116,6 @@ READ_BUGS: tuple[Planted, ...] = (
         Edit("tempest.memtable:Memtable.put", "if self.rows.is_used:", "if False:"),
         Edit("tempest.spot:Spot.put_memory", "if active.rows.is_used:", "if False:"),
         Edit("tempest.spot:Spot.put_os", "if active.rows.is_used:", "if False:"),
-        Edit("tempest.spot:Spot.put_disk", "if active.rows.is_used:", "if False:"),
         draw=LAYERED,
     ),
     Planted.edit(

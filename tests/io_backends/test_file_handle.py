@@ -335,6 +335,7 @@ async def test_megabytes_are_synced_by_a_thread_and_what_is_small_by_the_kernel(
     await file.write_at(0, b"abc")
     await file.sync()
     if not io._calls._kernel._idle:
+        # Then threads make all of them, and there is no choice to look at.
         pytest.skip("this kernel takes none")
     for place, count in ((0, 0), (SYNC_BESIDE_BYTES_MAX + 3, 1), (100, 1)):
         await file.write_at(place, b"abc")

@@ -202,6 +202,14 @@ async def test_a_backend_that_is_gone_gives_everything_back(
     assert kernel.made.count(SETUP) == kernel.made.count(DESTROY) == 1
 
 
+async def another(kernel: Kernel, file: FileHandle) -> None:
+    """Sync a file, for which the kernel must make a second sync."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(file.sync)
+        await started(kernel, 2)
+        kernel.end()
+
+
 async def test_a_sync_that_was_begun_is_the_one_that_is_asked_for(
     kernel: Kernel, tmp_path: Path
 ) -> None:
@@ -212,10 +220,7 @@ async def test_a_sync_that_was_begun_is_the_one_that_is_asked_for(
     kernel.end()
     await file.sync()
     assert kernel.made.count(SUBMIT) == 1
-    async with trio.open_nursery() as nursery:  # the next one is not begun
-        nursery.start_soon(file.sync)
-        await started(kernel, 2)
-        kernel.end()
+    await another(kernel, file)
     await file.aclose()
 
 
@@ -235,10 +240,7 @@ async def test_what_came_behind_a_sync_that_was_begun_gets_one_of_its_own(
     file.hasten_sync()
     await change(file)
     kernel.end()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(file.sync)
-        await started(kernel, 2)
-        kernel.end()
+    await another(kernel, file)
     await file.aclose()
 
 
@@ -259,10 +261,7 @@ async def test_a_write_under_way_is_not_covered_by_a_sync_that_begins_meanwhile(
         file.hasten_sync()
         gate.set()
     kernel.end()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(file.sync)
-        await started(kernel, 2)
-        kernel.end()
+    await another(kernel, file)
     await file.aclose()
 
 
