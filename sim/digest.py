@@ -121,7 +121,8 @@ class WatchedIo(FaultyIo):
             result = await super().around(op, run, half=half, spoil=spoil)
         except BaseException as error:  # noted and raised again
             note(op.index, type(error).__name__)
-            self.failed_at[op.index] = self.op_count
+            if not isinstance(error, trio.Cancelled):  # who was cancelled met nothing
+                self.failed_at[op.index] = self.op_count
             raise
         finally:
             if op.kind is OpKind.WRITE and not self.power_lost.is_set():

@@ -1,6 +1,7 @@
 """Whatever a run did is in its digest, in order."""
 
 import pytest
+import trio
 from hypothesis import given, strategies as st
 
 from io_backends import FailOp, FaultPlan, IoError, OpKind, VirtualDisk, VirtualIo
@@ -56,4 +57,21 @@ async def test_a_write_is_in_flight_until_it_returns() -> None:
     with pytest.raises(IoError):
         await file.write_at(0, b"x")
     assert not io.writes_in_flight
+    await file.aclose()
+
+
+async def test_an_error_that_a_cancelled_caller_never_saw_is_not_counted() -> None:
+    """Seed 10216: a follower's time was up while its read ahead met a fault, and told nobody."""
+    plan = FaultPlan((FailOp(kinds=(OpKind.SIZE,), times=2),))
+    io = WatchedIo(VirtualIo(VirtualDisk()), plan, Digest(), delay=None)  # type: ignore[arg-type]
+    file = await io.create_exclusive("file")
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await file.size()
+    assert scope.cancelled_caught
+    assert len(io.log.hits) == 1
+    assert io.failed_at == {}
+    with pytest.raises(IoError):
+        await file.size()
+    assert len(io.failed_at) == 1
     await file.aclose()
