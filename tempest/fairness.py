@@ -52,13 +52,15 @@ class Fairness:
 def must_check() -> bool:
     """Say whether `begin` would do anything but return: it must be awaited then.
 
-    This asks what `checkpoint_if_cancelled` asks, without a coroutine: 0.10 us instead of 0.27
-    to 0.35. In a trio whose tasks have no such attributes the coroutine is always awaited.
+    This asks what `checkpoint_if_cancelled` asks, without a coroutine: 0.08 us instead of 0.27
+    to 0.35. An interrupt from the keyboard is for the main task, and all ask about it. In a trio
+    whose tasks have no such attributes the coroutine is always awaited.
     """
     task = _current_task()
     try:
-        return task._cancel_status.effectively_cancelled or (  # noqa: SLF001 - see above
-            task is task._runner.main_task and task._runner.ki_pending  # noqa: SLF001
+        return (
+            task._cancel_status.effectively_cancelled  # noqa: SLF001 - see above
+            or task._runner.ki_pending  # noqa: SLF001
         )
     except AttributeError:
         return True

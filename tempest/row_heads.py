@@ -16,7 +16,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Protocol
 
-import attrs
+from msgspec import Struct
 
 from tempest.columns import Columns, Kind
 from tempest.iterator import newest_rows
@@ -46,8 +46,7 @@ class Separated(bytes):
 DELETED = Separated()
 
 
-@attrs.define(eq=False)
-class Range:
+class Range(Struct, frozen=True):
     """What to scan: [start, stop), `stop` None for the end; from either end; how many rows."""
 
     start: bytes

@@ -8,7 +8,7 @@ Invariants
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from tempest.errors import InvalidError, NotOpenError
 from tempest.fairness import must_check
@@ -19,6 +19,7 @@ from tempest.scan import Scan, ScanParts
 
 Row = tuple[bytes, bytes]
 Item = TypeVar("Item")
+_NOTHING: Iterator[Any] = iter(())
 Shape = Callable[[Sequence[bytes], Sequence[bytes]], Iterable[Item]]
 
 
@@ -43,7 +44,7 @@ class Rows(Generic[Item]):
         self._wanted = wanted
         self._at = at
         self._shape = shape
-        self._rows: Iterator[Item] = iter(())
+        self._rows: Iterator[Item] = _NOTHING
         self._is_opened = False
         self._has_all = False  # all that come are in `_rows`
         self._scan: Scan | None = None
@@ -81,7 +82,7 @@ class Rows(Generic[Item]):
         self._close()
 
     def _close(self) -> None:
-        self._rows = iter(())
+        self._rows = _NOTHING
         self._has_all = False
         if self._scan is not None:
             self._scan.close()
