@@ -14,6 +14,8 @@ Invariants
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Protocol
 
 from msgspec import Struct
@@ -35,6 +37,7 @@ POINTS = 2
 _DELETE = int(Kind.DELETE)
 _POINTER = int(Kind.POINTER)
 _KEYS_MIN = 32
+_keys, _values = attrgetter("keys"), attrgetter("values")
 
 
 class Separated(bytes):
@@ -73,10 +76,11 @@ class Head(Protocol):
     low: int
     high: int
 
-    def refill(self, count: int) -> bool:
+    def refill(self, count: int, joined: int = 0) -> bool:
         """Show the next stretch if nothing is left of this one; False at the end.
 
-        `count` entries are wanted. Raises `trio.WouldBlock` if that needs the device.
+        `count` entries are wanted; blocks may be joined up to `joined` of them. Raises
+        `trio.WouldBlock` if that needs the device.
         """
         ...
 
@@ -112,6 +116,7 @@ class TableHead:
         "_reverse",
         "_start",
         "_stop",
+        "_values",
         "high",
         "keys",
         "low",
@@ -134,15 +139,41 @@ class TableHead:
         self._columns: Columns | None = None
         self._is_plain = False
         self.keys: Sequence[bytes] = []
+        self._values: Sequence[bytes] = []
         self.low = self.high = 0
 
-    def refill(self, count: int) -> bool:
+    def refill(self, count: int, joined: int = 0) -> bool:
+        if self.low < self.high:
+            return True
         while self.low == self.high:
             columns = self._cursor.next_block_nowait()
             if columns is None:
                 return False
             self._show(columns)
+        if joined and self._is_plain:
+            self._join(joined)
         return True
+
+    def _join(self, count: int) -> None:
+        """Show the blocks behind the one that is shown together with it, `count` rows at most.
+
+        What is shown is merged with other heads in one go, and that costs some 8 us by itself:
+        a million rows with those of a memtable between them took 0.32 us each, block by block.
+        """
+        size = len(self.keys)
+        blocks = self._cursor.whole_blocks(count - size, size)
+        if not blocks:
+            return
+        if self._reverse:
+            blocks.reverse()
+            left = size - self.high
+            self.keys = [*chain.from_iterable(map(_keys, blocks)), *self.keys]
+            self._values = [*chain.from_iterable(map(_values, blocks)), *self._values]
+            self.high = len(self.keys) - left
+        else:
+            self.keys = [*self.keys, *chain.from_iterable(map(_keys, blocks))]
+            self._values = [*self._values, *chain.from_iterable(map(_values, blocks))]
+            self.high = len(self.keys)
 
     async def wait(self) -> None:
         columns = await self._cursor.next_block()
@@ -156,7 +187,7 @@ class TableHead:
         columns = self._columns
         assert columns is not None, "there is a block if there are keys"
         if self._is_plain:
-            return list(columns.keys[low:high]), list(columns.values[low:high]), 0
+            return list(self.keys[low:high]), list(self._values[low:high]), 0
         keys, values, kinds = newest_rows(columns.part(low, high), self._at)
         marks = HIDES * (_DELETE in kinds) | POINTS * (_POINTER in kinds)
         if marks:
@@ -175,7 +206,7 @@ class TableHead:
             return []
         parts: list[RowPart] = []
         if low < high:
-            parts.append((columns.keys[low:high], columns.values[low:high], 0))
+            parts.append((self.keys[low:high], self._values[low:high], 0))
             self.low = self.high = 0
         size = len(columns.keys)
         if left >= size:
@@ -195,7 +226,8 @@ class TableHead:
             high = bisect_left(keys, stop, low)
         meta = self._cursor.meta
         self._is_plain = meta is not None and is_plain(meta, self._at)
-        self._columns, self.keys, self.low, self.high = columns, keys, low, high
+        self._columns, self._values = columns, columns.values
+        self.keys, self.low, self.high = keys, low, high
 
 
 class MemtableHead:
@@ -231,7 +263,7 @@ class MemtableHead:
         self.keys: Sequence[bytes] = []
         self.low = self.high = 0
 
-    def refill(self, count: int) -> bool:
+    def refill(self, count: int, joined: int = 0) -> bool:
         """Show the next keys: few if few are wanted, since a copy of many costs."""
         if not self._has_more or self.low < self.high:
             return self.low < self.high

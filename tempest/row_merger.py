@@ -97,9 +97,12 @@ class RowMerger:
             parts = self._heads[0].take_whole(count)
             if parts:
                 return parts
-        if False in [head.refill(count) for head in self._heads]:
-            self._heads = [head for head in self._heads if head.low < head.high]
-        heads = self._heads
+        heads, joined = self._heads, 0
+        if heads and count > ROWS_STEP:
+            # The fewer they are the more of each: all of it may have to be unpacked now.
+            joined = 2 * count // len(heads)
+        if False in [head.refill(count, joined) for head in heads]:
+            self._heads = heads = [head for head in heads if head.low < head.high]
         if not heads:
             return None
         cut = self._cut(count)

@@ -8,7 +8,7 @@ Invariants
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Never, Self, TypeVar
 
 from tempest.errors import InvalidError, NotOpenError
 from tempest.fairness import must_check
@@ -19,7 +19,7 @@ from tempest.scan import Scan, ScanParts
 
 Row = tuple[bytes, bytes]
 Item = TypeVar("Item")
-_NOTHING: Iterator[Any] = iter(())
+_NOTHING: Iterator[Never] = iter(())
 Shape = Callable[[Sequence[bytes], Sequence[bytes]], Iterable[Item]]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import attrs
+import pytest
 import trio
 from hypothesis import given, settings, strategies as st
 
@@ -24,7 +25,7 @@ from tempest.row_heads import (
     Separated,
     TableHead,
 )
-from tempest.row_merger import RowMerger
+from tempest.row_merger import ROWS_STEP, RowMerger
 from tempest.short_scan import short_scan
 from tempest.table import TableCursor, TableMeta, TableOptions
 from tests.tempest.shelf import content_of, evolve, fill, layered, open_on
@@ -110,6 +111,11 @@ async def drain(merger: RowMerger, counts: Sequence[int]) -> list[Row]:
         rows += found
 
 
+COUNTS = st.integers(1, ROWS_STEP) | st.integers(
+    ROWS_STEP + 1, 2000
+)  # more than a step joins blocks
+
+
 @st.composite
 def layers(draw: st.DrawFn) -> list[list[Version]]:
     """Entries by source, oldest source first; sequences rise from source to source."""
@@ -191,7 +197,7 @@ async def test_every_path_gives_the_rows_of_the_plain_merger(
 
         expected = await sources.plain(wanted, at)
 
-        counts = draw(st.lists(st.integers(1, 300), min_size=1, max_size=3))
+        counts = draw(st.lists(COUNTS, min_size=1, max_size=3))
         rows = await drain(sources.merger(wanted, at), counts)
         assert rows[:limit] == expected
         if limit is not None:
@@ -242,7 +248,7 @@ async def test_a_short_scan_of_plain_rows_in_memory_is_answered_at_once(
 
 
 @settings(max_examples=40, deadline=None)
-@given(layers(), st.booleans(), st.integers(1, 40), st.integers(0, 12))
+@given(layers(), st.booleans(), st.integers(1, 40) | COUNTS, st.integers(0, 12))
 async def test_a_failed_read_skips_nothing(
     layers: list[list[Version]], reverse: bool, count: int, failing: int
 ) -> None:
@@ -255,6 +261,46 @@ async def test_a_failed_read_skips_nothing(
     )
 
     assert await drain(sources.merger(wanted, 1 << 40), [count]) == expected
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_long_scan_shows_blocks_of_a_table_together(reverse: bool) -> None:
+    names = [b"%04d" % number for number in range(200)]
+    layer = [(name, 1 + at, Kind.PUT, b"value") for at, name in enumerate(names)]
+    sources = await sources_of([layer], 0, World(), 64)
+    wanted = Range(b"0003x", b"0190x", reverse, None)
+    expected = [key for key, _, _ in await sources.plain(wanted, 1 << 40)]
+
+    def shown(joined: int) -> TableHead:
+        cursor = TableCursor(
+            sources.world.tables,
+            sources.runs[0],
+            wanted.start,
+            wanted.stop,
+            reverse=reverse,
+        )
+        head = TableHead(cursor, wanted.start, wanted.stop, reverse=reverse, at=1 << 40)
+        assert head.refill(1000, joined)
+        return head
+
+    one, some = shown(0), shown(40)
+    few = one.high - one.low
+    assert few < 20 < some.high - some.low <= 40
+    if reverse:
+        assert some.keys[some.high - few : some.high] == list(
+            one.keys[one.low : one.high]
+        )
+    else:
+        assert some.keys[some.low : some.low + few] == list(
+            one.keys[one.low : one.high]
+        )
+    found: list[bytes] = []
+    while some.refill(1000, 40):
+        keys, values, marks = some.rows(some.low, some.high)
+        assert (len(keys), set(values), marks) == (len(values), {b"value"}, 0)
+        found += reversed(keys) if reverse else keys
+        some.low = some.high = 0
+    assert found == expected
 
 
 async def test_a_short_scan_keeps_nothing_and_sees_one_moment() -> None:
