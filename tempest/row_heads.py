@@ -37,6 +37,7 @@ POINTS = 2
 _DELETE = int(Kind.DELETE)
 _POINTER = int(Kind.POINTER)
 _KEYS_MIN = 32
+_JOINED_ROWS_MAX = 512  # unpacked at once by each of several heads, some 110 us
 _keys, _values = attrgetter("keys"), attrgetter("values")
 
 
@@ -76,10 +77,10 @@ class Head(Protocol):
     low: int
     high: int
 
-    def refill(self, count: int, joined: int = 0) -> bool:
+    def refill(self, count: int, *, joins: bool = False) -> bool:
         """Show the next stretch if nothing is left of this one; False at the end.
 
-        `count` entries are wanted; blocks may be joined up to `joined` of them. Raises
+        `count` entries are wanted; `joins`: many more will be, so blocks may be joined. Raises
         `trio.WouldBlock` if that needs the device.
         """
         ...
@@ -113,6 +114,7 @@ class TableHead:
         "_columns",
         "_cursor",
         "_is_plain",
+        "_joined",
         "_reverse",
         "_start",
         "_stop",
@@ -138,11 +140,12 @@ class TableHead:
         self._at = at
         self._columns: Columns | None = None
         self._is_plain = False
+        self._joined = 0  # rows of blocks to be shown together
         self.keys: Sequence[bytes] = []
         self._values: Sequence[bytes] = []
         self.low = self.high = 0
 
-    def refill(self, count: int, joined: int = 0) -> bool:
+    def refill(self, count: int, *, joins: bool = False) -> bool:
         if self.low < self.high:
             return True
         while self.low == self.high:
@@ -150,18 +153,20 @@ class TableHead:
             if columns is None:
                 return False
             self._show(columns)
-        if joined and self._is_plain:
-            self._join(joined)
+        if joins and self._is_plain:
+            self._join()
         return True
 
-    def _join(self, count: int) -> None:
-        """Show the blocks behind the one that is shown together with it, `count` rows at most.
+    def _join(self) -> None:
+        """Show the blocks behind the one that is shown together with it, twice as many each time.
 
-        What is shown is merged with other heads in one go, and that costs some 8 us by itself:
-        a million rows with those of a memtable between them took 0.32 us each, block by block.
+        What is shown is merged with other heads in one go, and that costs some 8 us, and one more
+        for each head: a million rows with those of a memtable between them took 0.32 us each
+        block by block, and take 0.27; with those of eleven other tables 0.61 and 0.42.
         """
         size = len(self.keys)
-        blocks = self._cursor.whole_blocks(count - size, size)
+        blocks = self._cursor.whole_blocks(self._joined - size, size)
+        self._joined = min(max(2 * self._joined, 2 * size), _JOINED_ROWS_MAX)
         if not blocks:
             return
         if self._reverse:
@@ -263,7 +268,7 @@ class MemtableHead:
         self.keys: Sequence[bytes] = []
         self.low = self.high = 0
 
-    def refill(self, count: int, joined: int = 0) -> bool:
+    def refill(self, count: int, *, joins: bool = False) -> bool:
         """Show the next keys: few if few are wanted, since a copy of many costs."""
         if not self._has_more or self.low < self.high:
             return self.low < self.high

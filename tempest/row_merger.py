@@ -97,11 +97,8 @@ class RowMerger:
             parts = self._heads[0].take_whole(count)
             if parts:
                 return parts
-        heads, joined = self._heads, 0
-        if heads and count > ROWS_STEP:
-            # The fewer they are the more of each: all of it may have to be unpacked now.
-            joined = 2 * count // len(heads)
-        if False in [head.refill(count, joined) for head in heads]:
+        heads, joins = self._heads, count > ROWS_STEP
+        if False in [head.refill(count, joins=joins) for head in heads]:
             self._heads = heads = [head for head in heads if head.low < head.high]
         if not heads:
             return None
