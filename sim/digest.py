@@ -96,6 +96,7 @@ class WatchedIo(FaultyIo):
         self.is_lying = False  # syncs of the log do nothing
         # By index, how many operations had begun when it failed.
         self.failed_at: dict[int, int] = {}
+        self._failed_reads: list[Op] = []  # of tables
         self.manifest_syncs: list[int] = []  # indices, of the store's own
         self.history: History | None = None
         self.on_lie: OnLie | None = None
@@ -122,15 +123,38 @@ class WatchedIo(FaultyIo):
         except BaseException as error:  # noted and raised again
             note(op.index, type(error).__name__)
             if not isinstance(error, trio.Cancelled):  # who was cancelled met nothing
-                self.failed_at[op.index] = self.op_count
+                self._note_failure(op)
             raise
         finally:
             if op.kind is OpKind.WRITE and not self.power_lost.is_set():
                 self.writes_in_flight.pop((op.path, op.offset), None)
         note(op.index, word(result))
+        self._excuse(op)
         if history is not None:
             history.note_done(op, mark)
         return result
+
+    def _note_failure(self, op: Op) -> None:
+        self.failed_at[op.index] = self.op_count
+        if op.kind is OpKind.READ and "/table-" in op.path:
+            self._failed_reads.append(op)
+
+    def _excuse(self, op: Op) -> None:
+        """Forget a read of several blocks that failed: the one at its end could be read alone.
+
+        Who reads ahead asks so, and need not tell. Others may ask for the rest, and will be told.
+        """
+        for failed in self._failed_reads:
+            stop = failed.offset + failed.length
+            if (
+                op.kind is OpKind.READ
+                and op.path == failed.path
+                and op.length < failed.length
+                and (op.offset == failed.offset or op.offset + op.length == stop)
+            ):
+                del self.failed_at[failed.index]
+                self._failed_reads.remove(failed)
+                return
 
     def around_nowait(
         self, op: Op, run: Callable[[], T], *, half: Callable[[], None] | None = None

@@ -75,3 +75,28 @@ async def test_an_error_that_a_cancelled_caller_never_saw_is_not_counted() -> No
         await file.size()
     assert len(io.failed_at) == 1
     await file.aclose()
+
+
+@pytest.mark.parametrize("offset", [64, 264])
+async def test_blocks_that_are_read_together_may_fail_if_one_can_be_read_alone(
+    offset: int,
+) -> None:
+    """Seed 18116: a scan's read ahead met a full kernel, and its next block did not."""
+    plan = FaultPlan((FailOp(kinds=(OpKind.READ,), times=2),))
+    io = WatchedIo(VirtualIo(VirtualDisk()), plan, Digest(), delay=None)  # type: ignore[arg-type]
+    await io.make_dir("store")
+    file = await io.create_exclusive("store/table-000000000001")
+    await file.write_at(0, bytes(1000))
+    for length in (300, 100):
+        with pytest.raises(IoError):
+            await file.read_at(64, length)
+    await file.read_at(100, 100)
+    await file.read_at(64, 300)
+    failed = set(io.failed_at)
+    assert len(failed) == 2
+    await file.read_at(offset, 100)
+    assert len(io.failed_at) == 1
+    assert io.failed_at.keys() < failed
+    await file.read_at(offset, 100)
+    assert len(io.failed_at) == 1
+    await file.aclose()
