@@ -156,34 +156,30 @@ class Spot:
             return None
         visibility.last = visibility.visible = sequence
         entry = Entry(sequence, value)
-        gathering, committer, taken = (
-            self.log.open,
-            self.committer,
-            self.positions.taken,
-        )
-        held, gathered = active.newest, gathering.newest
-        old = held.get(key)
-        if old is not None and taken and taken[-1] >= old.sequence:
+        gathering, committer, held = self.log.open, self.committer, active.newest
+        # What `Memtable.put` and `OpenFrame.put` do where no version is chained, in one piece:
+        # 0.3 us less, of 1.5.
+        if (old := held.setdefault(key, entry)) is entry:
+            active.add_key(key)
+            if active.rows.is_used:
+                active.rows.forget(key)
+            active.bytes += size + ENTRY_BYTES
+            gathering.bytes += size + FRAME_ENTRY_BYTES
+            gathering.newest[key] = entry
+        elif (taken := self.positions.taken) and taken[-1] >= old.sequence:
             gathering.put(key, entry, active.put(key, entry, sequence, taken))
         else:
-            # What those two do where no version is chained, in one piece: 0.3 us less, of 1.5.
-            if old is None:
-                active.add_key(key)
-                if active.rows.is_used:
-                    active.rows.forget(key)
-                active.bytes += size + ENTRY_BYTES
-                gathering.bytes += size + FRAME_ENTRY_BYTES
-            else:
-                grown = value_size - (len(old.value) if old.value else 0)
-                active.bytes += grown
-                # Taken out first, so that the dict stays in sequence order.
-                if gathered.pop(key, None) is None:
-                    grown = size + FRAME_ENTRY_BYTES
-                gathering.bytes += grown
+            grown = value_size - (len(old.value) if old.value else 0)
+            active.bytes += grown
+            gathered = gathering.newest
+            # Taken out first, so that the dict stays in sequence order.
+            if gathered.pop(key, None) is None:
+                grown = size + FRAME_ENTRY_BYTES
+            gathering.bytes += grown
             held[key] = gathered[key] = entry
-            active.last_sequence = gathering.last_sequence = sequence
-            if value_size > active.largest_value_bytes:  # noqa: PLR1730 - as in `put`
-                active.largest_value_bytes = value_size
+        active.last_sequence = gathering.last_sequence = sequence
+        if value_size > active.largest_value_bytes:  # noqa: PLR1730 - as in `put`
+            active.largest_value_bytes = value_size
         if (
             gathering.bytes >= committer.frame_bytes_max
             or active.bytes >= committer.memtable_bytes_max
