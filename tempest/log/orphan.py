@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from io_backends import Io
+from io_backends import Io, NotFoundError
 from tempest.header import HEADER_SIZE
 from tempest.log.frame import (
     FRAME_HEADER_BYTES,
@@ -27,8 +27,14 @@ _ADDRESS = struct.Struct("<8xQ")
 
 
 async def holds_entered_frames(io: Io, path: str, seed: int) -> bool:
-    """Say whether a frame in this segment was written after the segment had been entered."""
-    file = await io.open(path)
+    """Say whether a frame in this segment was written after the segment had been entered.
+
+    One that was removed meanwhile holds none any more.
+    """
+    try:
+        file = await io.open(path)
+    except NotFoundError:
+        return False
     try:
         size = await file.size()
         search = _Search(seed)

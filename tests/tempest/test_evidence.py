@@ -9,11 +9,13 @@ from collections.abc import Iterator
 import attrs
 import pytest
 
-from io_backends import VirtualDisk, VirtualIo
+from io_backends import File, NotFoundError, VirtualDisk, VirtualIo
 from journal import Journal, Loaded
 from sim import run_seeded
 from tempest import CorruptionError
+from tempest.evidence import check_nothing_is_lost
 from tempest.header import FileHeader, FileKind, encode_header
+from tempest.log import segment_name
 from tempest.table import table_name
 from tempest.version import Version
 from tests.tempest.damage import (
@@ -30,6 +32,7 @@ from tests.tempest.damage import (
 from tests.tempest.shelf import STORE, content_of, open_on
 
 SECTOR = 512
+GONE = 10_000
 
 
 def load(disk: VirtualDisk) -> Loaded[Version]:
@@ -101,6 +104,38 @@ def test_what_an_unfinished_job_left_is_swept_away(left_over: FileHeader) -> Non
     assert name in disk.files()
     run_seeded(0, lambda: reopen(disk))
     assert name not in disk.files()
+
+
+class Swept(VirtualIo):
+    """A disk on which somebody removes a file once its header was read."""
+
+    looks = 0
+
+    async def open(self, path: str, *, writable: bool = False) -> File:
+        if path.endswith(segment_name(GONE)):
+            self.looks += 1
+            if self.looks > 1:
+                raise NotFoundError("open", path)
+        return await super().open(path, writable=writable)
+
+
+def test_a_segment_that_is_swept_while_it_is_looked_at_proves_nothing() -> None:
+    """Seed 29357: a reader found a left-over segment, the writer removed it, and no reader opened."""
+    disk = CLOSED.disk.clone()
+    io = Swept(disk)
+
+    async def main() -> None:
+        loaded = await Journal.load(io, STORE, "manifest", Version)
+        assert loaded is not None
+        version = attrs.evolve(loaded.state, number_ceiling=GONE + 1)
+        header = FileHeader(FileKind.LOG, loaded.header.store_id, version.life, GONE)
+        file = await io.create_exclusive(f"{STORE}/{segment_name(GONE)}")
+        await file.write_at(0, encode_header(header))
+        await file.aclose()
+        await check_nothing_is_lost(io, STORE, attrs.evolve(loaded, state=version))
+
+    run_seeded(0, main)
+    assert io.looks == 2
 
 
 async def reopen(disk: VirtualDisk) -> None:
