@@ -86,6 +86,8 @@ class Runner:
         tape = workload.tape(self.data, min(count, traits.operations_max or count))
         body = workload.body
         if "nowait" in traits.kind:
+            if body not in NOWAIT:
+                raise UnsupportedError("nothing in it is done without waiting")
             body = NOWAIT[body]
         if workload.prepared:
             self.prepare()
