@@ -1,9 +1,8 @@
 """Merge sorted runs of entries, and keep of them what a reader can still see.
 
 A *source* hands out chunks: runs of entries sorted by key, the versions of one key newest first.
-The chunks of one source follow each other in key order (in reverse, from the last key down, while
-inside a chunk keys always ascend). `Merger` makes one source of several: again and again it takes
-from all of them what lies up to a common cut and sorts it in bulk.
+The chunks of one source follow each other in key order. `Merger` makes one source of several:
+again and again it takes from all of them what lies up to a common cut and sorts it in bulk.
 
 Invariants
 - All versions of a key stand in one chunk, newest first; so whoever looks at a chunk sees all.
@@ -40,15 +39,12 @@ class Source(Protocol):
 class Merger:
     """A source that merges others. Give the sources newest first: it saves a sort."""
 
-    def __init__(
-        self, sources: Sequence[Source], *, bytes_ahead: int = 0, reverse: bool = False
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], *, bytes_ahead: int = 0) -> None:
         """Hold at least `bytes_ahead` of each source, or one chunk if that is more.
 
         More make the steps larger and fewer, for whoever is going to read to the end.
         """
-        head = _ReverseHead if reverse else _Head
-        self._heads = [head(source, bytes_ahead) for source in sources]
+        self._heads = [_Head(source, bytes_ahead) for source in sources]
         self._ready: deque[Columns] = deque()
 
     async def next_chunk(self) -> Columns | None:
@@ -61,7 +57,7 @@ class Merger:
             return None
         if len(heads) == 1:
             return heads[0].take_chunk()
-        cut = heads[0].nearest([head.reach for head in heads])
+        cut = min([head.reach for head in heads])
         taken = [parts for head in heads if (parts := head.take(cut))]
         if len(taken) > 1:
             return combine(list(chain.from_iterable(taken)))
@@ -101,10 +97,6 @@ class _Head:
         """The key up to which everything of the source is here."""
         return self.chunks[-1].keys[-1]
 
-    @staticmethod
-    def nearest(reaches: list[bytes]) -> bytes:
-        return min(reaches)
-
     def take(self, cut: bytes) -> list[Columns]:
         """Take the entries up to and with the cut."""
         parts: list[Columns] = []
@@ -119,44 +111,10 @@ class _Head:
 
     def take_chunk(self) -> Columns:
         """Take what is left of the first chunk."""
-        chunk, low = self._pop()
-        return chunk.part(low, len(chunk.keys)) if low else chunk
-
-    def _pop(self) -> tuple[Columns, int]:
-        taken, self._taken = self._taken, 0
+        chunk, low = self.chunks.popleft(), self._taken
+        self._taken = 0
         self._weights.popleft()
-        return self.chunks.popleft(), taken
-
-
-class _ReverseHead(_Head):
-    """The same from the last key down: of the first chunk the `_taken` entries behind are gone."""
-
-    __slots__ = ()
-
-    @property
-    def reach(self) -> bytes:
-        return self.chunks[-1].keys[0]
-
-    @staticmethod
-    def nearest(reaches: list[bytes]) -> bytes:
-        return max(reaches)
-
-    def take(self, cut: bytes) -> list[Columns]:
-        parts: list[Columns] = []
-        while self.chunks and self.chunks[0].keys[-1 - self._taken] >= cut:
-            keys = self.chunks[0].keys
-            if keys[0] >= cut:
-                parts.append(self.take_chunk())
-            else:
-                high = len(keys) - self._taken
-                low = bisect_left(keys, cut, 0, high)
-                self._taken = len(keys) - low
-                parts.append(self.chunks[0].part(low, high))
-        return parts
-
-    def take_chunk(self) -> Columns:
-        chunk, taken = self._pop()
-        return chunk.part(0, len(chunk.keys) - taken) if taken else chunk
+        return chunk.part(low, len(chunk.keys)) if low else chunk
 
 
 def _weight(chunk: Columns) -> int:

@@ -1,4 +1,4 @@
-"""Walk over the versions of a memtable, either way, for whoever merges it with tables.
+"""Walk over the versions of a memtable, for whoever merges it with tables.
 
 Invariants
 - What is written while it walks is not seen: it reads at one sequence.
@@ -19,26 +19,22 @@ class MemtableCursor:
         start: bytes,
         stop: bytes | None,
         *,
-        reverse: bool,
         at: int,
     ) -> None:
         self._table = table
         self._start = start
         self._stop = stop
-        self._reverse = reverse
         self._at = at
         self._done = False
 
     async def next_chunk(self) -> Columns | None:
-        """Return the next versions in the cursor's direction; None at the end."""
+        """Return the next versions in key order; None at the end."""
         while not self._done:
             await trio.lowlevel.checkpoint_if_cancelled()
             await self._table.settle()
-            keys = self._table.keys(self._start, self._stop, reverse=self._reverse)
+            keys = self._table.keys(self._start, self._stop, reverse=False)
             self._done = len(keys) < CHUNK_KEYS
-            if not self._done and self._reverse:
-                self._stop = keys[0]
-            elif not self._done:
+            if not self._done:
                 self._start = keys[-1] + b"\0"
             columns = self._table.columns(keys, self._at)
             if columns.keys:

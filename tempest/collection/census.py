@@ -87,7 +87,7 @@ class Census:
     def _sources(self) -> Iterable[Source]:
         for table in self.memtables.newest_first:
             for position in self.positions:
-                yield MemtableCursor(table, b"", None, reverse=False, at=position)
+                yield MemtableCursor(table, b"", None, at=position)
         levels = self.version.levels
         for run in (*((table,) for table in levels[0]), *filter(None, levels[1:])):
             yield TableCursor(self._tables, run)

@@ -138,25 +138,6 @@ async def test_a_merger_yields_every_entry_once_in_order(
     assert keys_never_straddle(chunks)
 
 
-@given(split_histories(), ahead, st.data())
-async def test_a_reversed_merger_yields_the_same_chunks_of_keys_from_the_end(
-    split: tuple[list[Entry], list[list[Entry]]], bytes_ahead: int, data: st.DataObject
-) -> None:
-    history, sources = split
-    merger = Merger(
-        [ListSource(data.draw(chunks_of(source))[::-1]) for source in sources],
-        bytes_ahead=bytes_ahead,
-        reverse=True,
-    )
-
-    chunks = await drain(merger)
-
-    assert all(chunks)
-    merged = [entry for chunk in reversed(chunks) for entry in entries_of(chunk)]
-    assert merged == sorted(history)
-    assert keys_never_straddle(chunks)
-
-
 async def test_a_merger_over_no_sources_is_at_its_end() -> None:
     assert await drain(Merger([])) == []
 

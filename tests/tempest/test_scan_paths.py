@@ -50,8 +50,7 @@ class Sources:
         """Answer with the merger that compaction uses, forward, without a limit."""
         start, stop = wanted.start, wanted.stop
         sources: list[Source] = [
-            MemtableCursor(table, start, stop, reverse=False, at=at)
-            for table in self.memtables
+            MemtableCursor(table, start, stop, at=at) for table in self.memtables
         ]
         sources += [
             TableCursor(self.world.tables, run, start, stop) for run in self.runs
