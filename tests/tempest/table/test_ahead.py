@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from io_backends import OpKind, TracingIo
-from tempest.columns import Columns
+from tempest.columns import Columns, make_columns
 from tempest.errors import CorruptionError
 from tempest.table import TableCursor, TableMeta
 from tests.tempest.table.support import World, build, puts
@@ -63,6 +63,27 @@ async def test_a_long_walk_reads_many_blocks_with_one_call(
 
     assert len(blocks) > 1000
     assert sum(traced.op.kind in READS for traced in io.ops) < 50
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("value_bytes", "count"), [(1000, 15), (30_000, 8)])
+async def test_few_blocks_are_passed_at_once_if_they_are_large(
+    reverse: bool, value_bytes: int, count: int
+) -> None:
+    names = [b"%04d" % number for number in range(50)]
+    values = [bytes([number]) * value_bytes for number in range(50)]
+    world = World()
+    data, meta = build(make_columns(names, values, range(1, 51)))
+    await world.add(data)
+
+    cursor = TableCursor(world.tables, [meta], reverse=reverse, reads_ahead=True)
+    first = await cursor.next_block()
+    assert first is not None
+    blocks = [first, *cursor.whole_blocks(15, 1)]
+
+    assert len(blocks) == 1 + count
+    found = [key for block in blocks for key in block.keys]
+    assert found == (names[::-1] if reverse else names)[: 1 + count]
 
 
 @pytest.mark.parametrize("reverse", [False, True])
