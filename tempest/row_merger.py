@@ -33,6 +33,7 @@ from tempest.row_heads import (
     taken_backward,
     taken_forward,
 )
+from tempest.table import UNPACKED_BYTES_STEP
 
 ROWS_STEP = 256
 ROWS_STEP_MAX = (
@@ -62,7 +63,8 @@ class RowMerger:
         """
         parts, self._ahead = self._ahead, []
         total = sum([len(part[0]) for part in parts])
-        while total < count:
+        size = 0
+        while total < count and size < UNPACKED_BYTES_STEP:
             try:
                 found = self._next_parts(count - total)
             except (trio.WouldBlock, CorruptionError, IoError):
@@ -74,6 +76,7 @@ class RowMerger:
             for part in found:
                 total += len(part[0])
                 parts.append(part)
+            size += bytes_in(found)
             if count >= ROWS_STEP and (2 * total >= count or len(parts) > _PARTS_STEP):
                 break  # whole blocks are cheaper than full steps
         if total > count:
@@ -138,6 +141,11 @@ class RowMerger:
                 if cut is None or reach < cut:
                     cut = reach
         return cut
+
+
+def bytes_in(parts: Sequence[RowPart]) -> int:
+    """Return about how many bytes of values these rows have, if they are alike."""
+    return sum([len(values[0]) * len(values) for _, values, _ in parts if values])
 
 
 def merge_rows(parts: list[OwnPart]) -> OwnPart:

@@ -34,7 +34,7 @@ from tempest.row_heads import (
     Separated,
     TableHead,
 )
-from tempest.row_merger import ROWS_STEP, ROWS_STEP_MAX, RowMerger
+from tempest.row_merger import ROWS_STEP, ROWS_STEP_MAX, RowMerger, bytes_in
 from tempest.short_scan import Lists, short_scan
 from tempest.snapshot import Positions
 from tempest.table import TableCursor, TableMeta
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tempest.version import Version
 
 STEP_BYTES = 4 << 20
+UNPACKED_BYTES_A_UNIT = 1024  # copied four times, verified and unpacked
 
 
 class ScanParts:
@@ -161,15 +162,14 @@ class Scan:
             if must_check():
                 await parts.fairness.begin()
             found = await self._fetch(rows_max)
-            size = 0
+            units = 2 + 4 * len(found) + bytes_in(found) // UNPACKED_BYTES_A_UNIT
             if self._has_separated(found):
                 found, size = await self._resolved(found)
+                units += size // BYTES_A_UNIT
             count = rows_in(found)
             if self.left is not None:
                 self.left -= count
-            parts.fairness.left -= (
-                2 + count // 4 + 4 * len(found) + size // BYTES_A_UNIT
-            )
+            parts.fairness.left -= units + count // 4
             if parts.fairness.left < 0:
                 await parts.fairness.give_way()
         finally:

@@ -5,7 +5,10 @@ from tempest.table.builder import TableBuilder as TableBuilder
 from tempest.table.cache import BlockCache as BlockCache
 from tempest.table.check import check_table as check_table
 from tempest.table.compression import check_available as check_available
-from tempest.table.cursor import TableCursor as TableCursor
+from tempest.table.cursor import (
+    UNPACKED_BYTES_STEP as UNPACKED_BYTES_STEP,
+    TableCursor as TableCursor,
+)
 from tempest.table.meta import (
     TableMeta as TableMeta,
     TableOptions as TableOptions,
@@ -17,6 +20,7 @@ from tempest.table.row_cache import RowCache as RowCache
 from tempest.table.table_cache import TableCache as TableCache
 
 __all__ = [
+    "UNPACKED_BYTES_STEP",
     "BlockCache",
     "Entry",
     "RowCache",

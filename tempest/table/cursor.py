@@ -7,7 +7,7 @@ Invariants
 - The place moves only with a block that was read: what failed or was cancelled is read again.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from operator import attrgetter
 
@@ -25,8 +25,8 @@ from tempest.table.table_cache import TableCache
 BLOCKS_STEP = 16
 """Passed at once at most: cold they take 0.4 ms,"""
 
-BYTES_STEP = 256 << 10
-"""and so many packed bytes, where values are large."""
+UNPACKED_BYTES_STEP = 256 << 10
+"""and so many bytes of values, about, where these are large."""
 
 _smallest = attrgetter("smallest")
 _largest = attrgetter("largest")
@@ -124,27 +124,34 @@ class TableCursor:
         )
         if table is None:
             return []
-        count = max(0, min(high - low - 1, rows_max // rows_a_block, BLOCKS_STEP))
-        offsets = table.offsets
+        count = min(high - low - 1, rows_max // rows_a_block, BLOCKS_STEP)
         if self._reverse:
-            reach = offsets[high] - BYTES_STEP
-            least = bisect_left(offsets, reach, high - count, high)
-            places = range(high - 1, least - 1, -1)
+            places = range(high - 1, high - 1 - count, -1)
         else:
-            reach = offsets[low] + BYTES_STEP
-            places = range(low, bisect_right(offsets, reach, low, low + count + 1) - 1)
+            places = range(low, low + count)
         blocks = table.held_blocks(places)
-        try:
-            for index in places[len(blocks) :]:
-                blocks.append(self._ahead.block_nowait(table, index, range(low, high)))
-        except (trio.WouldBlock, CorruptionError, IoError):
-            pass  # `next_block` meets it again
+        blocks += self._unpacked(table, places[len(blocks) :])
         while blocks and sum([len(block.keys) for block in blocks]) > rows_max:
             blocks.pop()
         if self._reverse:
             self._blocks_high -= len(blocks)
         else:
             self._blocks_low += len(blocks)
+        return blocks
+
+    def _unpacked(self, table: Table, places: range) -> list[Columns]:
+        """Read and unpack blocks as far as they need no device, are sound, and not too large."""
+        blocks: list[Columns] = []
+        others, size = self._left(), 0
+        try:
+            for index in places:
+                block = self._ahead.block_nowait(table, index, others)
+                blocks.append(block)
+                size += len(block.values[0]) * len(block.values)
+                if size >= UNPACKED_BYTES_STEP:
+                    break
+        except (trio.WouldBlock, CorruptionError, IoError):
+            pass  # `next_block` meets it again
         return blocks
 
     async def next_block(self) -> Columns | None:

@@ -66,7 +66,7 @@ async def test_a_long_walk_reads_many_blocks_with_one_call(
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("value_bytes", "count"), [(1000, 15), (30_000, 8)])
+@pytest.mark.parametrize(("value_bytes", "count"), [(1000, 15), (30_000, 9)])
 async def test_few_blocks_are_passed_at_once_if_they_are_large(
     reverse: bool, value_bytes: int, count: int
 ) -> None:
