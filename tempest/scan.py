@@ -9,8 +9,8 @@ Invariants
   nobody reads from it any more; unless all its rows are in hand before anything else can happen.
 - It is read by one task at a time: a second one gets `trio.BusyResourceError`.
 - Of separated values, which a scan of keys never reads, about `STEP_BYTES` are held at once.
-- Rows are handed out without a checkpoint; at least every 1024 rows, or 16 blocks, it checks for
-  cancellation and counts work.
+- Rows are handed out without a checkpoint; at least every 1024 rows, 16 blocks, or 256 KiB and a
+  row, it checks for cancellation and counts work.
 - A step that fails or is cancelled skips nothing. It waits for the device, and fails, only if it
   has nothing to give.
 """
