@@ -16,6 +16,7 @@ from typing import Literal, TypeVar, cast
 import attrs
 import trio
 
+from io_backends.crash import SECTOR_BYTES
 from io_backends.errors import IoError, PowerLostError
 from io_backends.faults import (
     READS,
@@ -46,6 +47,7 @@ from io_backends.intercept import (
 from io_backends.protocol import Io
 from io_backends.recall import Recall
 
+LIED_SECTORS_MAX = 4  # so many of each answer are told of
 T = TypeVar("T")
 
 
@@ -82,6 +84,8 @@ class FaultyIo(InterceptingIo):
         super().__init__(inner)
         self.plan = plan
         self.log: FaultLog = plan.new_log()
+        # By operation, the first offsets at which what it was told is not so, one a sector.
+        self.lied_at: dict[int, tuple[int, ...]] = {}
         self.power_lost = trio.Event()
         self._delay = delay
         self._on_power_cut = on_power_cut
@@ -282,7 +286,19 @@ class FaultyIo(InterceptingIo):
             elif isinstance(fault, BitFlip) and data:
                 place = 0 if fault.offset is None else fault.offset - op.offset
                 data[place] ^= fault.xor
+        self.lied_at[op.index] = _wrong_places(op.offset, data, result)
         return cast("T", bytes(data))
+
+
+def _wrong_places(offset: int, told: bytearray, truth: bytes) -> tuple[int, ...]:
+    """Return the offset of the first wrong byte in each of the first sectors that have one."""
+    places: dict[int, int] = {}
+    for place, (one, other) in enumerate(zip(told, truth, strict=False), offset):
+        if one != other:
+            places.setdefault(place // SECTOR_BYTES, place)
+            if len(places) == LIED_SECTORS_MAX:
+                break
+    return tuple(places.values())
 
 
 async def _discard(result: object) -> None:

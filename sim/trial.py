@@ -333,10 +333,11 @@ def _check_unchanged(before: dict[str, bytes], disk: VirtualDisk, what: str) -> 
 
 
 def _lied_places(io: FaultyIo) -> dict[str, tuple[int, ...]]:
-    """Return which reads were answered wrongly."""
+    """Return where reads were answered wrongly: what begins there may all be missed."""
     places: dict[str, tuple[int, ...]] = {}
     for hit in io.log.hits:
-        places[hit.op.path] = (*places.get(hit.op.path, ()), hit.op.offset)
+        offsets = io.lied_at.get(hit.op.index) or (hit.op.offset,)
+        places[hit.op.path] = (*places.get(hit.op.path, ()), *offsets)
     return places
 
 

@@ -229,6 +229,7 @@ async def test_a_stale_read_shows_bytes_as_they_were_before_the_last_write() -> 
     await it.file.write_at(1, b"TWO!")
     assert await it.file.read_at(0, 5) == b"oTWO!"
     assert await it.file.read_at(0, 5) == b"\0ne\0\0"
+    assert list(it.io.lied_at.values()) == [(0,)]
     await it.io.rename("file", "moved")
     file = await it.io.open("moved")
     assert file.read_at_nowait(0, 3) == b"\0ne"

@@ -11,7 +11,16 @@ import tempest.log.hybrid_log
 import tempest.log.scanner
 import tempest.replay
 import tempest.table.reader
-from io_backends import CrashPolicy, LateError, VirtualDisk
+from io_backends import (
+    READS,
+    CrashPolicy,
+    FaultPlan,
+    FaultyIo,
+    LateError,
+    StaleRead,
+    VirtualDisk,
+    VirtualIo,
+)
 from sim import Ending, Life, RunResult, Script, draw, run
 from sim.faults import History, file_kind, hurt, hurt_runs, lacking
 from sim.faults.history import SECTOR_BYTES
@@ -337,3 +346,19 @@ def test_damage_is_the_same_for_the_same_seed() -> None:
     assert twins[1] is not None
     assert twins[0].disk.contents() == twins[1].disk.contents()
     assert attrs.evolve(damage, seed=1) != damage
+
+
+async def test_a_lie_is_placed_where_it_differs_sector_by_sector() -> None:
+    """Seed 44075: the header of a stale manifest was nearly the true one, its edits were not there.
+
+    A cut at the read's first byte explains nothing then; one at the first edit does.
+    """
+    io = FaultyIo(VirtualIo(VirtualDisk()), FaultPlan((StaleRead(kinds=READS),)))
+    file = await io.create_exclusive("file")
+    await file.write_at(0, b"header 1" + bytes(504))
+    await file.write_at(0, b"header 2" + bytes(504))
+    await file.write_at(512, b"edit" * 128)
+    await file.write_at(1024, bytes(512) + b"edit" * 900)
+    assert await file.read_at(0, 5136) == b"header 1" + bytes(5128)
+    assert list(io.lied_at.values()) == [(7, 512, 1536, 2048)]
+    await file.aclose()
