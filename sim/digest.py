@@ -96,7 +96,8 @@ class WatchedIo(FaultyIo):
         self.is_lying = False  # syncs of the log do nothing
         # By index, how many operations had begun when it failed.
         self.failed_at: dict[int, int] = {}
-        self._failed_reads: list[Op] = []  # of tables
+        # Of tables, by the index of the operation that begins next.
+        self._failed_reads: dict[int, Op] = {}
         self.manifest_syncs: list[int] = []  # indices, of the store's own
         self.history: History | None = None
         self.on_lie: OnLie | None = None
@@ -137,24 +138,24 @@ class WatchedIo(FaultyIo):
     def _note_failure(self, op: Op) -> None:
         self.failed_at[op.index] = self.op_count
         if op.kind is OpKind.READ and "/table-" in op.path:
-            self._failed_reads.append(op)
+            self._failed_reads[self.op_count] = op
 
     def _excuse(self, op: Op) -> None:
-        """Forget a read of several blocks that failed: the one at its end could be read alone.
+        """Forget a read of several blocks that failed if the one at its end is read at once, alone.
 
         Who reads ahead asks so, and need not tell. Others may ask for the rest, and will be told.
         """
-        for failed in self._failed_reads:
-            stop = failed.offset + failed.length
-            if (
-                op.kind is OpKind.READ
-                and op.path == failed.path
-                and op.length < failed.length
-                and (op.offset == failed.offset or op.offset + op.length == stop)
-            ):
-                del self.failed_at[failed.index]
-                self._failed_reads.remove(failed)
-                return
+        failed = self._failed_reads.get(op.index)
+        if (
+            failed is not None
+            and (op.kind, op.path) == (OpKind.READ, failed.path)
+            and op.length < failed.length
+            and (
+                op.offset == failed.offset
+                or op.offset + op.length == failed.offset + failed.length
+            )
+        ):
+            del self.failed_at[failed.index]
 
     def around_nowait(
         self, op: Op, run: Callable[[], T], *, half: Callable[[], None] | None = None

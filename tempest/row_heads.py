@@ -169,16 +169,14 @@ class TableHead:
         self._joined = min(max(2 * self._joined, 2 * size), _JOINED_ROWS_MAX)
         if not blocks:
             return
+        assert self._columns is not None, "a block is shown"
+        parts = [self._columns, *blocks]
         if self._reverse:
-            blocks.reverse()
-            left = size - self.high
-            self.keys = [*chain.from_iterable(map(_keys, blocks)), *self.keys]
-            self._values = [*chain.from_iterable(map(_values, blocks)), *self._values]
-            self.high = len(self.keys) - left
-        else:
-            self.keys = [*self.keys, *chain.from_iterable(map(_keys, blocks))]
-            self._values = [*self._values, *chain.from_iterable(map(_values, blocks))]
-            self.high = len(self.keys)
+            parts.reverse()
+        behind = size - self.high
+        self.keys = [*chain.from_iterable(map(_keys, parts))]
+        self._values = [*chain.from_iterable(map(_values, parts))]
+        self.high = len(self.keys) - behind
 
     async def wait(self) -> None:
         columns = await self._cursor.next_block()
