@@ -6,7 +6,8 @@ since the last time adds up to about a millisecond. Work is counted in units of 
 microsecond, so that it is the same in a simulation, where time stands still during work.
 
 Invariants
-- No more than `UNITS_MAX` units of work are done on the loop between two checkpoints.
+- No more than `UNITS_MAX` units of work are done on the loop between two checkpoints, and what a
+  short scan overdraws.
 """
 
 import trio
@@ -14,6 +15,7 @@ import trio
 UNITS_MAX = 500
 CALL_UNITS = 3
 BLOCK_UNITS = 12  # a block read from the system's cache and unpacked
+OVERDRAFT_UNITS = 16 * BLOCK_UNITS  # by a short scan, which cannot stop half-way
 WRITE_UNITS = 2
 WRITE_BYTES_A_UNIT = 512
 BYTES_A_UNIT = 4096

@@ -289,23 +289,29 @@ class MemtableHead:
         return not self._has_more
 
     def rows(self, low: int, high: int) -> OwnPart:
-        keys: list[bytes] = []
-        values: list[bytes] = []
-        marks = 0
-        get, at = self._table.get, self._at
-        for key in self.keys[low:high]:
-            entry = get(key, at)
-            if entry is None:
-                continue
-            value = entry.value
-            if value is None:
-                value, marks = DELETED, HIDES
-            keys.append(key)
-            values.append(value)
-        return keys, values, marks
+        return rows_of_memtable(self._table, self.keys[low:high], self._at)
 
     def take_whole(self, count: int) -> list[RowPart]:
         return []
+
+
+def rows_of_memtable(table: Memtable, names: Sequence[bytes], at: int) -> OwnPart:
+    """Return what a memtable has of these keys of it for who reads at `at`."""
+    keys: list[bytes] = []
+    values: list[bytes] = []
+    marks = 0
+    newest = table.newest
+    for key in names:
+        found = newest[key]  # mostly the one: 0.15 us less a row than `get`
+        entry = found if found.sequence <= at else table.get(key, at)
+        if entry is None:
+            continue
+        value = entry.value
+        if value is None:
+            value, marks = DELETED, HIDES
+        keys.append(key)
+        values.append(value)
+    return keys, values, marks
 
 
 def taken_forward(head: Head, cut: bytes | None) -> OwnPart | None:

@@ -109,7 +109,7 @@ class RowMerger:
         own = [part for head in heads if (part := self._take(head, cut))]
         keys, values, marks = merge_rows(own) if len(own) > 1 else own[0]
         if marks & HIDES:
-            keys, values = _without_deleted(keys, values)
+            keys, values = without_deleted(keys, values)
         if self._reverse:
             keys.reverse()
             values.reverse()
@@ -172,8 +172,9 @@ def merge_rows(parts: list[OwnPart]) -> OwnPart:
     return keys, list(map(merged.__getitem__, keys)), marks
 
 
-def _without_deleted(
+def without_deleted(
     keys: list[bytes], values: list[bytes]
 ) -> tuple[list[bytes], list[bytes]]:
+    """Return the rows whose value is not `DELETED`."""
     mask = list(map(is_not, values, repeat(DELETED)))
     return list(compress(keys, mask)), list(compress(values, mask))

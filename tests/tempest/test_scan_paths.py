@@ -207,10 +207,18 @@ async def test_every_path_gives_the_rows_of_the_plain_merger(
                 assert rows_of([(*found, 0)]) == expected
 
 
-@settings(max_examples=60, deadline=None)
+def numbered(numbers: list[int], first: int) -> list[Version]:
+    return [
+        (b"%04d" % number, first + place, Kind.PUT, b"%d" % first)
+        for place, number in enumerate(numbers)
+    ]
+
+
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.integers(0, 400), unique=True, max_size=40),
     st.lists(st.integers(0, 400), unique=True, min_size=30),
+    st.integers(1, 5),
     st.integers(0, 400),
     st.none() | st.integers(0, 400),
     st.booleans(),
@@ -219,31 +227,57 @@ async def test_every_path_gives_the_rows_of_the_plain_merger(
 async def test_a_short_scan_of_plain_rows_in_memory_is_answered_at_once(
     fresh: list[int],
     old: list[int],
+    runs: int,
     start: int,
     stop: int | None,
     reverse: bool,
     limit: int,
 ) -> None:
-    def versions(numbers: list[int], first: int) -> list[Version]:
-        return [
-            (b"%04d" % number, first + place, Kind.PUT, b"%d" % first)
-            for place, number in enumerate(numbers)
-        ]
-
+    """Of one run or of several that lie across each other, with newer versions in some."""
     world = World()
-    layers = [versions(sorted(old), 1), versions(fresh, 1000)]
+    layers = [
+        numbered(sorted({*old[run::runs], *old[: 4 * run : 2]}), 1 + 1000 * run)
+        for run in range(runs)
+    ]
+    layers.append(numbered(fresh, 10_000))
     sources = await sources_of(layers, 1, world, 64)
     everything = Range(b"", None, reverse=False, limit=None)
-    assert len(await sources.plain(everything, 2000)) == len({*old, *fresh})
+    assert len(await sources.plain(everything, 20_000)) == len({*old, *fresh})
     stop_key = None if stop is None else b"%04d" % stop
     wanted = Range(b"%04d" % start, stop_key, reverse, limit)
 
     found = short_scan(
-        sources.memtables, world.tables, sources.runs, wanted, 2000, Fairness()
+        sources.memtables, world.tables, sources.runs, wanted, 20_000, Fairness()
     )
 
     assert found is not None
-    assert rows_of([(*found, 0)]) == await sources.plain(wanted, 2000)
+    assert rows_of([(*found, 0)]) == await sources.plain(wanted, 20_000)
+
+
+async def test_a_short_scan_of_several_tables_ends_where_deletes_hide_what_follows() -> (
+    None
+):
+    """The merger goes on behind them: here nobody knows how far."""
+    layers = [numbered(list(range(place, 60, 2)), 1 + 100 * place) for place in (0, 1)]
+    layers.append([(b"%04d" % number, 500, Kind.DELETE, b"") for number in range(20)])
+    sources = await sources_of(layers, 1, World(), 8192)
+
+    def found(limit: int) -> list[Row] | None:
+        wanted = Range(b"", None, reverse=False, limit=limit)
+        rows = short_scan(
+            sources.memtables,
+            sources.world.tables,
+            sources.runs,
+            wanted,
+            1000,
+            Fairness(),
+        )
+        return None if rows is None else rows_of([(*rows, 0)])
+
+    everything = await sources.plain(Range(b"", None, reverse=False, limit=None), 1000)
+    assert len(everything) == 40
+    assert found(10) is None
+    assert found(100) == everything
 
 
 @settings(max_examples=40, deadline=None)
