@@ -149,11 +149,23 @@ READ_BUGS: tuple[Planted, ...] = (
         "what is read below a write that is not visible yet gets no row",
         Edit(
             "tempest.reader:Reader._search_waiting",
-            " and not memtables.has(key)",
-            "",
+            "is_newest = not memtables.has(key)",
+            "is_newest = True",
         ),
         draw=attrs.evolve(
             PENDING, mix={"put": 8, "get": 12, "flush": 3}, sizes=(8, 30)
+        ),
+    ),
+    Planted.edit(
+        "row-is-newer-than-the-reader",
+        "a row serves a snapshot only if no table has anything newer than that",
+        Edit(
+            "tempest.reader:Reader._search_past",
+            "if at >= self.lookup().sequence_max:",
+            "if True:",
+        ),
+        draw=attrs.evolve(
+            HOLDING, mix={"put": 8, "get": 12, "snapshot": 8, "flush": 3}, sizes=(8, 30)
         ),
     ),
     Planted.edit(

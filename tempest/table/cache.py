@@ -87,6 +87,7 @@ class BlockCache:
         "_ghosts",
         "_queue",
         "_serial",
+        "few",
         "hits",
         "misses",
         "newest",
@@ -109,7 +110,8 @@ class BlockCache:
         self.rows.lone.bound(bytes_max // 4 * 3)
         self.newest: Newest = _unknown
         self.unindexed = 0  # blocks of open tables whose rows are not all here,
-        self._count = 0  # of so many
+        self._count = 0  # of so many;
+        self.few = 0  # so many are worth reading to have all: see `another`
 
     @property
     def bytes_used(self) -> int:
@@ -122,7 +124,7 @@ class BlockCache:
         """Return slots for a table of this number with `count` blocks."""
         self._serial += 1
         self.unindexed += count
-        self._count += count
+        self._count_more(count)
         return TableBlocks(self._serial, count, number)
 
     def borrow(self, bytes_lent: int) -> None:
@@ -207,9 +209,8 @@ class BlockCache:
         That is so if there is room and only few blocks of all tables have given no rows: once
         none is left, what is missing costs a dict instead of filters. Each is named once.
         """
-        few = _FEW_BLOCKS + self._count // _FEW_SHARE
         if (
-            self.unindexed > few
+            self.unindexed > self.few
             or self.bytes_used > self._bytes_max - self._bytes_max // 8
             or not self._holds_all
         ):
@@ -231,7 +232,11 @@ class BlockCache:
                 self._remove(blocks, index)
                 blocks.slots[index] = None
         self.unindexed -= blocks.unindexed
-        self._count -= len(blocks.slots)
+        self._count_more(-len(blocks.slots))
+
+    def _count_more(self, blocks: int) -> None:
+        self._count += blocks
+        self.few = _FEW_BLOCKS + self._count // _FEW_SHARE
 
     def _charge_rows(self, blocks: TableBlocks, index: int, columns: Columns) -> bool:
         """Pay for the rows of a block, unless that was done; say whether there was room."""
