@@ -14,7 +14,7 @@ Invariants
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from itertools import compress, islice
+from itertools import compress
 
 import trio
 
@@ -45,9 +45,8 @@ class Memtable:
         self.newest: dict[bytes, Entry] = {}
         self.sessions: dict[bytes, int | None] = {}  # serials; None: forgotten
         self._older: dict[bytes, list[Entry]] = {}
-        self._order = OrderedKeys()
+        self._order = OrderedKeys(self.newest.keys())
         self.rows = NO_ROWS
-        self.add_key = self._order.add  # of one that is not here yet: see `put`
 
     def __len__(self) -> int:
         return len(self.newest)
@@ -77,7 +76,6 @@ class Memtable:
         if size > self.largest_value_bytes:  # noqa: PLR1730 - a call costs more than the rest
             self.largest_value_bytes = size
         if old is None:
-            self._order.add(key)
             if self.rows.is_used:
                 self.rows.forget(key)
             self.bytes += len(key) + ENTRY_BYTES + size
@@ -102,7 +100,6 @@ class Memtable:
         if not newest.keys().isdisjoint(keys):
             return False
         newest.update(zip(keys, versions, strict=True))
-        self._order.add_all(keys)
         if self.rows.is_used:
             self.rows.forget_all(keys)
         self.last_sequence = versions[-1].sequence
@@ -144,14 +141,7 @@ class Memtable:
         if columns.kinds:
             for index in compress(range(len(values)), columns.kinds):
                 values[index] = None
-        before = len(newest)
-        entries = map(Entry, columns.sequences(), values)
-        newest.update(zip(keys, entries, strict=True))
-        fresh = len(newest) - before
-        # A dict keeps the order in which keys came, so those that are new are the last ones.
-        self._order.add_all(
-            keys if fresh == len(keys) else islice(reversed(newest), fresh)
-        )
+        newest.update(zip(keys, map(Entry, columns.sequences(), values), strict=True))
         sizes = list(map(len, columns.values))
         self.largest_value_bytes = max(self.largest_value_bytes, max(sizes, default=0))
         self.last_sequence = max(self.last_sequence, columns.sequence_max())

@@ -352,7 +352,7 @@ def test_new_keys_added_together_are_those_added_one_by_one(
         assert (gathered.bytes, gathered.newest) == (frame.bytes, frame.newest)
         assert gathered.last_sequence == frame.last_sequence
     states = [
-        (t.newest, t.bytes, t.last_sequence, t.largest_value_bytes, t._order._fresh)
+        (list(t.newest.items()), t.bytes, t.last_sequence, t.largest_value_bytes)
         for t in (together, single)
     ]
     assert states[0] == states[1]

@@ -2,8 +2,10 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
+from tempest import ordered_keys
 from tempest.ordered_keys import CHUNK_KEYS_MAX, STEP_KEYS, OrderedKeys
 
 KEYS = st.binary(max_size=2)
@@ -11,14 +13,13 @@ BATCHES = st.lists(st.lists(KEYS, max_size=20), max_size=6)
 
 
 def fill(batches: list[list[bytes]]) -> tuple[OrderedKeys, list[bytes]]:
-    """Add each key once, settling between batches."""
-    ordered, seen = OrderedKeys(), set[bytes]()
+    """Add keys, some of them again, settling between batches."""
+    held = dict[bytes, None]()
+    ordered = OrderedKeys(held.keys())
     for batch in batches:
-        fresh = [key for key in dict.fromkeys(batch) if key not in seen]
-        seen.update(fresh)
-        ordered.add_all(fresh)
+        held.update(dict.fromkeys(batch))
         settle(ordered)
-    return ordered, sorted(seen)
+    return ordered, sorted(held)
 
 
 def settle(ordered: OrderedKeys) -> int:
@@ -62,10 +63,11 @@ def test_many_keys_stay_in_order_in_chunks_of_bounded_length(
 ) -> None:
     numbers = list(range(sum(sizes)))
     random.shuffle(numbers)  # type: ignore[attr-defined]
-    ordered, added, keys = OrderedKeys(), 0, list[bytes]()
+    held = dict[bytes, None]()
+    ordered, added, keys = OrderedKeys(held.keys()), 0, list[bytes]()
     for size in sizes:
         for number in numbers[added : added + size]:
-            ordered.add(b"%06d" % number)
+            held[b"%06d" % number] = None
         added += size
         settle(ordered)
         keys = [b"%06d" % number for number in sorted(numbers[:added])]
@@ -79,35 +81,68 @@ def test_many_keys_stay_in_order_in_chunks_of_bounded_length(
 
 
 def test_settling_is_cut_into_steps() -> None:
-    ordered = OrderedKeys()
-    ordered.add_all([b"%08d" % number for number in range(2 * STEP_KEYS + 1)])
+    held = {b"%08d" % number: None for number in range(2 * STEP_KEYS + 1)}
+    ordered = OrderedKeys(held.keys())
 
     assert settle(ordered) == 3
     assert settle(ordered) == 1
 
 
 def test_keys_that_are_not_settled_are_not_read() -> None:
-    ordered = OrderedKeys()
-    ordered.add(b"a")
+    held = {b"a": None}
+    ordered = OrderedKeys(held.keys())
     settle(ordered)
-    ordered.add(b"b")
+    held[b"b"] = None
 
     assert ordered.forward(b"", None, 9) == ordered.backward(b"", None, 9) == [b"a"]
 
 
 def test_nothing_is_read_out_of_nothing() -> None:
-    ordered = OrderedKeys()
+    ordered = OrderedKeys(dict[bytes, None]().keys())
 
     assert ordered.settle()
     assert ordered.forward(b"", None, 9) == ordered.backward(b"", None, 9) == []
 
 
 def test_ascending_keys_leave_full_chunks_behind() -> None:
-    ordered = OrderedKeys()
+    held = dict[bytes, None]()
+    ordered = OrderedKeys(held.keys())
     for start in range(0, 20_000, 500):
-        ordered.add_all([b"%06d" % number for number in range(start, start + 500)])
+        held |= {b"%06d" % number: None for number in range(start, start + 500)}
         settle(ordered)
 
     sizes = [len(chunk) for chunk in ordered._chunks]
     assert min(sizes[:-1]) >= CHUNK_KEYS_MAX // 2
     assert all(one[-1] < other[0] for one, other in pairwise(ordered._chunks))
+
+
+def test_keys_that_come_while_others_are_sorted_in_are_settled_before_it_says_so() -> (
+    None
+):
+    """A step that began before they came, and ended after, said that all were there."""
+    held = {b"%08d" % number: None for number in range(STEP_KEYS + 1)}
+    ordered = OrderedKeys(held.keys())
+    assert not ordered.settle()
+    held[b"late"] = None
+
+    assert not ordered.settle()
+    assert ordered.settle()
+    assert ordered.backward(b"", None, 1) == [b"late"]
+
+
+@given(
+    st.lists(st.integers(0, 50), max_size=8),
+    st.integers(1, 20),
+)
+def test_keys_are_taken_some_at_a_time_from_the_nearer_end(
+    sizes: list[int], taken: int
+) -> None:
+    held = dict[bytes, None]()
+    ordered = OrderedKeys(held.keys())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ordered_keys, "TAKEN_KEYS", taken)
+        for size in sizes:
+            for _ in range(size):
+                held[b"%04d" % (len(held) * 7919 % 9973)] = None
+            settle(ordered)
+            check(ordered, sorted(held))

@@ -120,7 +120,7 @@ def state_of(store: Store) -> dict[str, object]:
         ],
         "open": (list(log.open.newest.items()), log.open.bytes, len(log.open)),
         "gathered last": log.open.last_sequence if log.open else None,
-        "order": active._order._fresh.copy(),
+        "order": list(active.newest),
         "memtable": (active.newest, active._older, active.bytes, active.last_sequence),
         "largest": active.largest_value_bytes,
         "health": store.health().state,
