@@ -221,6 +221,9 @@ class Engine:
         errors: list[Exception] = []
         seconds = self._options.close_seconds_max
         deadline = trio.current_time() + seconds
+        soon = trio.current_time() + ENDING_WORK_SECONDS_MAX
+        tidy = self.maintenance.leave_few_segments
+        await self._until(min(deadline, soon), [], tidy)  # a convenience, it may fail
         self.health.close()
         self.committer.leaves_marks = False
         self.maintenance.coordinator.stop()

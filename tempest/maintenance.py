@@ -33,6 +33,7 @@ from tempest.upkeep import CheckpointTriggers, Collecting, Counters, Removing
 __all__ = ["Counters", "Maintenance", "Task"]
 
 PATIENT_SECONDS_MAX = 60.0  # between tries of work that no writer waits for
+LITTLE_BYTES = 1 << 20  # of memtables, flushed in some 20 ms
 AWAITED = frozenset({Work.FLUSH, Work.COMPACTION})  # what writers wait for
 
 
@@ -67,7 +68,20 @@ class Maintenance(Collecting, Removing):
         )
         self.adopt(Work.COLLECTION, self.is_collection_due, self.collect_chosen)
         self.adopt(Work.SWEEP, lambda: manifest.has_dropped, self._sweep_obsolete)
-        self.adopt(Work.LOG, lambda: bool(self._retired()), self._retire)
+        self.adopt(Work.LOG, self._is_log_due, self._retire)
+
+    async def leave_few_segments(self) -> None:
+        """Spare the next opening what many earlier ones have left in the log, if that is little.
+
+        Programs that are short-lived never come to it otherwise: the flush goes without a worker,
+        which takes longer to start than they last.
+        """
+        if self._are_many_earlier:
+            await self._retire(automatic=False)
+        holds_little = self.committer.memtables.held_bytes <= LITTLE_BYTES
+        if self._are_many_earlier and holds_little:
+            self.flushes_here = True
+            await self.flush_all()
 
     async def compact_range(self, start: bytes, stop: bytes | None) -> None:
         """Merge what is in a range, and remove what nobody needs any more."""

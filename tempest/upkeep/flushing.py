@@ -27,6 +27,7 @@ from tempest.wakeup import Wakeup
 class Flushing(Publishing):
     """Turns memtables into tables."""
 
+    flushes_here: bool = attrs.field(default=False, init=False)  # never in a worker
     _starting: trio.Lock = attrs.field(factory=trio.Lock, init=False)  # held meanwhile
 
     async def prepare(self, filling: Wakeup) -> None:
@@ -124,8 +125,9 @@ class Flushing(Publishing):
         committer = self.committer
         async with self._starting:
             pass  # or a second worker would be started beside the one on its way
+        inline = committer.options.compaction_inline or self.flushes_here
         try:
-            return await flush(self.io, job, inline=committer.options.compaction_inline)
+            return await flush(self.io, job, inline=inline)
         except CorruptionError as error:
             if committer.log_has_moved(job.segments):
                 detail = "the log moved to another segment while it was flushed"
