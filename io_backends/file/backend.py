@@ -126,6 +126,7 @@ class FileIo:
 
     async def aclose(self) -> None:
         self._calls.origin.check("aclose", "")
+        self._calls.let_go_of_syncs()
         await self._workers.aclose()
 
 

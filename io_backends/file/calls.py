@@ -109,6 +109,10 @@ class Calls:
         except OSError as error:
             raise translated(error, "sync", path) from error
 
+    def let_go_of_syncs(self) -> None:
+        """Leave to other backends what the kernel has for syncs."""
+        self._kernel.let_go()
+
     def leave_sync(self, begun: Begun) -> None:
         """Ask for the end of a sync no more."""
         self._kernel.leave(begun)

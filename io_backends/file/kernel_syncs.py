@@ -12,6 +12,8 @@ Invariants
 - A slot is idle or at one call, and there are `slots_max` at most: stuck calls never pile up.
 - The kernel holds the file while it syncs: its number may be closed meanwhile.
 - Whatever the kernel does not take is left to a thread, which then says what is wrong.
+- No context is ever destroyed: that takes the kernel 30 ms, and did so wherever the collector came
+  by. What a backend leaves, the next one of this process uses.
 """
 
 import ctypes
@@ -22,16 +24,43 @@ import sys
 
 import trio
 
+from io_backends.file import fork
+
 _FDSYNC = 3
 _WITH_BELL = 1
 _REQUEST = struct.Struct("<QIIHhIQQqQII")  # Linux: struct iocb
 _EVENT = struct.Struct("<QQqq")  # struct io_event
-# io_setup, io_destroy, io_getevents, io_submit
+# io_setup, io_getevents, io_submit
 _NUMBERS = {
-    "x86_64": (206, 207, 208, 209),
-    "aarch64": (0, 1, 4, 2),
-    "riscv64": (0, 1, 4, 2),
+    "x86_64": (206, 208, 209),
+    "aarch64": (0, 4, 2),
+    "riscv64": (0, 4, 2),
 }
+
+
+class Kept:
+    """Slots that backends of this process have left. A forked child begins without any."""
+
+    def __init__(self) -> None:
+        self._origin = fork.origin()
+        self._slots: list[Begun] = []
+
+    def put(self, slots: "list[Begun]") -> None:
+        """Take slots that are idle; the list is empty then."""
+        self._look()
+        self._slots += slots
+        slots.clear()
+
+    def take(self) -> "Begun | None":
+        self._look()
+        return self._slots.pop() if self._slots else None
+
+    def _look(self) -> None:
+        if self._origin.forked:
+            self._origin, self._slots = fork.origin(), []
+
+
+_kept = Kept()
 
 
 class KernelSyncs:
@@ -39,7 +68,18 @@ class KernelSyncs:
 
     def __init__(self, slots_max: int) -> None:
         self._idle: list[Begun] = []
+        self._origin = fork.origin()
+        self._kept = _kept
         self._slots_left = slots_max if _MACHINE in _NUMBERS else 0
+
+    def let_go(self) -> None:
+        """Leave what is idle to other backends. It may be used on."""
+        if not self._origin.forked:
+            self._slots_left += len(self._idle)
+            self._kept.put(self._idle)
+
+    def __del__(self) -> None:
+        self.let_go()
 
     async def sync(self, number: int, patience_seconds: float) -> bool:
         """Sync the file with this descriptor; `OSError` if that failed.
@@ -85,11 +125,13 @@ class KernelSyncs:
     def _make(self) -> "Begun | None":
         if not self._slots_left:
             return None
-        try:
-            slot = Begun()
-        except OSError:
-            self._slots_left = 0  # there are no more for this process, or none at all
-            return None
+        slot = self._kept.take()
+        if slot is None:
+            try:
+                slot = Begun()
+            except OSError:
+                self._slots_left = 0  # there are no more for this process, or none
+                return None
         self._slots_left -= 1
         return slot
 
@@ -105,7 +147,7 @@ class Begun:
         self._request = ctypes.create_string_buffer(_REQUEST.size)
         self._event = ctypes.create_string_buffer(_EVENT.size)
         self._now = ctypes.create_string_buffer(16)  # a timeout of nothing
-        setup, destroy, getevents, submit = map(ctypes.c_long, _NUMBERS[_MACHINE])
+        setup, getevents, submit = map(ctypes.c_long, _NUMBERS[_MACHINE])
         context, one = ctypes.c_ulong(0), ctypes.c_long(1)
         if _system_call(setup, one, ctypes.byref(context)) < 0:
             os.close(bell)
@@ -114,14 +156,6 @@ class Begun:
         self._submit = (submit, context, one, requests)
         none = ctypes.c_long(0)
         self._getevents = (getevents, context, none, one, self._event, self._now)
-        self._destroy = (destroy, context)
-
-    def __del__(self) -> None:
-        # One that is busy is left to the end of the process: to destroy it would wait.
-        if hasattr(self, "_destroy"):
-            os.close(self._bell)
-            if not self.is_busy:
-                _system_call(*self._destroy)
 
     def submit(self, number: int) -> bool:
         """Hand a sync of this descriptor to the kernel, if it takes that."""
