@@ -74,14 +74,17 @@ class Maintenance(Collecting, Removing):
         """Spare the next opening what many earlier ones have left in the log, if that is little.
 
         Programs that are short-lived never come to it otherwise: the flush goes without a worker,
-        which takes longer to start than they last.
+        which takes longer to start than they last. It is left to the tasks: whoever closes can
+        give up waiting for them.
         """
+        memtables = self.committer.memtables
+        if self.coordinator.is_paused or memtables.held_bytes > LITTLE_BYTES:
+            return
         if self._are_many_earlier:
-            await self._retire(automatic=False)
-        holds_little = self.committer.memtables.held_bytes <= LITTLE_BYTES
-        if self._are_many_earlier and holds_little:
             self.flushes_here = True
-            await self.flush_all()
+            self.wake(Work.LOG)
+        while self._are_many_earlier:
+            await self.shape_changed.wait()
 
     async def compact_range(self, start: bytes, stop: bytes | None) -> None:
         """Merge what is in a range, and remove what nobody needs any more."""

@@ -125,8 +125,10 @@ class Removing(Publishing):
         if self._are_many_earlier:
             async with self.coordinator.turn(Work.LOG, automatic=automatic):
                 await self._change(self._drop_log)
-        if self._are_many_earlier:
-            self.committer.ask(sync=True, switch=True)
+            if not self._are_many_earlier:
+                self.shape_changed.fire()
+            elif not self.committer.memtables.waiting:
+                self.committer.ask(sync=True, switch=True)
         return False
 
     async def _sweep_obsolete(self, *, automatic: bool) -> bool:
