@@ -80,10 +80,10 @@ class Maintenance(Collecting, Removing):
         memtables = self.committer.memtables
         if self.coordinator.is_paused or memtables.held_bytes > LITTLE_BYTES:
             return
-        if self._are_many_earlier:
+        if self._are_many_earlier():
             self.flushes_here = True
             self.wake(Work.LOG)
-        while self._are_many_earlier:
+        while self._are_many_earlier():
             await self.shape_changed.wait()
 
     async def compact_range(self, start: bytes, stop: bytes | None) -> None:

@@ -102,10 +102,10 @@ class Removing(Publishing):
 
     def _is_log_due(self) -> bool:
         """Whether segments can go, or too many of earlier openings are still to be replayed."""
-        return bool(self._retired()) or self._are_many_earlier
+        return bool(self._retired()) or self._are_many_earlier()
 
-    @property
     def _are_many_earlier(self) -> bool:
+        """Say whether many closed segments of earlier lives are still to be replayed."""
         version = self.committer.manifest.current
         earlier = [
             segment
@@ -122,10 +122,10 @@ class Removing(Publishing):
         It may be a few bytes in each: no memtable is full for a long time then.
         """
         await self.retire_segments(automatic=automatic)
-        if self._are_many_earlier:
+        if self._are_many_earlier():
             async with self.coordinator.turn(Work.LOG, automatic=automatic):
                 await self._change(self._drop_log)
-            if not self._are_many_earlier:
+            if not self._are_many_earlier():
                 self.shape_changed.fire()
             elif not self.committer.memtables.waiting:
                 self.committer.ask(sync=True, switch=True)
