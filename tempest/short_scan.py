@@ -34,7 +34,8 @@ Run = Sequence[TableMeta]
 Lists = tuple[list[bytes], list[bytes]]
 
 _SPARE = 4
-"""Asked of each run beside twice its share: of seven equal ones 4 in 100 scans need more."""
+"""Asked of each run beside twice its share: 50 rows of seven equal ones, drawn 20,000 times, needed
+more 11 times."""
 
 _smallest = attrgetter("smallest")
 _largest = attrgetter("largest")

@@ -7,6 +7,7 @@ Each is measured in a process of its own, as what it holds more than before:
 
 import gc
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -67,7 +68,7 @@ async def inside(place: str, folder: Path, data: Data) -> None:
         usage = Usage()
         counted = await fill(store, data)
         gc.collect()
-        held = usage.memory()["rss_mib"] * MIB
+        held = usage.memory().get("rss_mib", math.nan) * MIB
     print(json.dumps({"held": held / data.count, "counted": counted / data.count}))
 
 
